@@ -1,0 +1,1 @@
+"""What happens to a key: one verb per file."""

@@ -1,0 +1,1 @@
+"""How a policy folder becomes the policy in force."""

@@ -1,0 +1,1 @@
+"""What is remembered: tables, transactions, audit, change feed and migrations."""

@@ -1,0 +1,49 @@
+"""The audit trail: one row per change of state or refused attempt, written in the same transaction as the change."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from keymgr.store.base import Record
+
+
+class AuditLevel(StrEnum):
+    """How much an event carries. Every level records every change of state and every sign-in.
+
+    `basic`: who did what to which object. `detailed` adds refused attempts and where the actor came from.
+    `verbose` adds the whole explanation (every rule considered) and the evidence.
+    """
+
+    BASIC = "basic"
+    DETAILED = "detailed"
+    VERBOSE = "verbose"
+
+
+class AuditEvent(Record):
+    """One event. `id` orders the trail; `actor` is `user:NAME`, `svc:NAME`, `cli:NAME`, `clock` or `anonymous`."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        CheckConstraint("outcome in ('done', 'refused')", name="outcome"),
+        Index("ix_audit_event_object", "object_kind", "object_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(String(80), index=True)
+    action: Mapped[str] = mapped_column(String(64), index=True)
+    object_kind: Mapped[str] = mapped_column(String(32))
+    object_id: Mapped[str] = mapped_column(String(80))
+    outcome: Mapped[str] = mapped_column(String(8))
+    detail: Mapped[dict[str, Any]]
+    request_id: Mapped[str | None] = mapped_column(String(64), default=None)
+    address: Mapped[str | None] = mapped_column(String(64), default=None)
+
+
+def record(session: Session, event: AuditEvent) -> None:
+    """Add the event to the open transaction and flush it, so that a failing audit fails the change too."""
+    session.add(event)
+    session.flush()

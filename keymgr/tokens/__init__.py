@@ -1,0 +1,1 @@
+"""What a credential is: pure functions that mint, recognise, digest, wrap and unwrap."""

@@ -1,0 +1,1 @@
+"""The browser's door: HTML in, HTML out."""
