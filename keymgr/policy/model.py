@@ -332,3 +332,12 @@ class Evidence:
 
     facts: Mapping[str, FactValue]
     keys_held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy that decides now: which revision it is and which commit it came from."""
+
+    policy: Policy
+    revision: int
+    commit: str | None

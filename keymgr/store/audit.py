@@ -1,5 +1,6 @@
 """The audit trail: one row per change of state or refused attempt, written in the same transaction as the change."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -20,6 +21,16 @@ class AuditLevel(StrEnum):
     BASIC = "basic"
     DETAILED = "detailed"
     VERBOSE = "verbose"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something and from where; `id` is `user:NAME`, `svc:NAME`, `cli:NAME`, `clock` or `anonymous`."""
+
+    id: str
+    address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
 
 
 class AuditEvent(Record):
