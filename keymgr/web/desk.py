@@ -1,0 +1,34 @@
+"""What the browser's door is given when the house is joined: one frozen value, read from nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from keymgr.keys.issuer import Issuer
+from keymgr.keys.verify import Verifier
+from keymgr.people.sign_in import Throttle
+from keymgr.policy.model import InForce, Network
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Settings and parts that pages need; `app.create_app` builds it and hands it to `web.register`.
+
+    `in_force` reads the policy that decides now, None before anything was applied. `public_url` is the address people
+    type (no trailing slash). `demo` shows the sample people and a banner. `forge_url` is a template with `{commit}`,
+    `{path}` and `{line}`, such as `https://forge.example/acme/policy/blob/{commit}/{path}#L{line}`, None without a forge.
+    `policy_folder` is the policy folder's path inside that repository. `verifier` answers "Test it now".
+    """
+
+    issuer: Issuer
+    in_force: Callable[[Session], InForce | None]
+    throttle: Throttle
+    verifier: Verifier
+    public_url: str
+    demo: bool
+    trusted_proxies: tuple[Network, ...]
+    session_idle_seconds: int
+    session_absolute_seconds: int
+    forge_url: str | None = None
+    policy_folder: str = "policies"
