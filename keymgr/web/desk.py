@@ -17,7 +17,7 @@ class Desk:
 
     `in_force` reads the policy that decides now, None before anything was applied. `public_url` is the address people
     type (no trailing slash). `demo` shows the sample people and a banner. `forge_url` is a template with `{commit}`,
-    `{path}` and `{line}`, such as `https://forge.example/acme/policy/blob/{commit}/{path}#L{line}`, None without a forge.
+    `{path}` and `{line}` (`https://forge.example/acme/policy/blob/{commit}/{path}#L{line}`), None without a forge.
     `policy_folder` is the policy folder's path inside that repository. `verifier` answers "Test it now".
     """
 
