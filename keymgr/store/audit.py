@@ -40,6 +40,7 @@ class AuditEvent(Record):
     __table_args__ = (
         CheckConstraint("outcome in ('done', 'refused')", name="outcome"),
         Index("ix_audit_event_object", "object_kind", "object_id"),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)

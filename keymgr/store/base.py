@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, MetaData
+from sqlalchemy import BigInteger, Dialect, Integer, MetaData
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
 from sqlalchemy.types import JSON, TypeDecorator
 
@@ -26,6 +26,12 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else EPOCH + value * _MICROSECOND
 
 
+_WHOLE_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both databases; SQLite numbers rows by itself only in a column it calls INTEGER."""
+_DOCUMENT = JSON(none_as_null=True)
+"""JSON as text, so that the order of its members is kept; None is NULL."""
+
+
 class Base(DeclarativeBase):
     """Owns the metadata; constraint names are the same on every database."""
 
@@ -38,7 +44,13 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         },
     )
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own way to declare it.
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it.
+        int: _WHOLE_NUMBER,
+        datetime: Moment,
+        dict[str, Any]: _DOCUMENT,
+        list[str]: _DOCUMENT,
+        list[Any]: _DOCUMENT,
+    }
 
 
 class Record(MappedAsDataclass, Base, kw_only=True):

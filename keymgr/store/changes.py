@@ -22,6 +22,7 @@ class Change(Record):
     """One thing that changed; `object_id` is a key id, an owner such as `user:ana`, a kid or a credential id."""
 
     __tablename__ = "change_feed"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own way; a number never comes twice.
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     kind: Mapped[str] = mapped_column(String(24))

@@ -13,6 +13,7 @@ class PolicyRevision(Record):
     """One applied state of the YAML. `documents` is the snapshot `reconcile` compiles from; rows never change."""
 
     __tablename__ = "policy_revision"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own way; a number never comes twice.
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     name: Mapped[str] = mapped_column(String(64))

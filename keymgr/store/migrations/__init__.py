@@ -1,0 +1,1 @@
+"""How the tables came to be: one module per step, run by `keymgr.store.migrate`."""
