@@ -1,0 +1,74 @@
+"""Migrations bring any database to exactly the tables of the models."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from keymgr.store import engine as store_engine
+from keymgr.store import migrate
+from keymgr.store.base import Base
+from keymgr.store.engine import StoreError
+from keymgr.store.migrations.versions import __path__ as versions
+from tests.databases import address, run
+
+UPGRADE = "import sys; from keymgr.store.migrate import upgrade; upgrade(sys.argv[1])"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    admin, _ = request.getfixturevalue("postgresql")
+    run(admin, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
+    return address(admin, "empty")
+
+
+def test_an_upgraded_database_has_exactly_the_tables_of_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_check_of_the_models_is_in_the_database(engine: Engine) -> None:
+    for table in Base.metadata.sorted_tables:
+        names = {str(check.name) for check in table.constraints if type(check).__name__ == "CheckConstraint"}
+        assert {str(check["name"]) for check in inspect(engine).get_check_constraints(table.name)} == names
+
+
+def test_an_empty_database_lacks_everything_and_an_upgraded_one_nothing(empty_url: str) -> None:
+    assert migrate.current(empty_url) is None
+    assert migrate.pending(empty_url)[-1] == migrate.head()
+    assert len(migrate.pending(empty_url)) == len(list(Path(versions[0]).glob("0*.py")))
+    migrate.upgrade(empty_url)
+    assert migrate.current(empty_url) == migrate.head()
+    assert migrate.pending(empty_url) == ()
+
+
+def test_four_upgrades_at_once_all_succeed(empty_url: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", UPGRADE, empty_url]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+    assert [(process.communicate()[1], process.returncode) for process in runs] == [(b"", 0)] * 4
+    assert migrate.pending(empty_url) == ()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url: str) -> None:
+    with store_engine.connect_once(database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999_future'"))
+    with pytest.raises(StoreError, match=r"9999_future.*newer keymgr"):
+        migrate.upgrade(database_url)
+    with pytest.raises(StoreError, match="newer keymgr"):
+        migrate.pending(database_url)
+    assert migrate.current(database_url) == "9999_future"
+
+
+def test_a_new_database_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    migrate.upgrade(f"sqlite:///{tmp_path / 'new.db'}")
+    assert {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {
+        "new.db": 0,
+        "new.db.migrating": 0,
+    }
