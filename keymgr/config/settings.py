@@ -92,7 +92,7 @@ class Settings:
     session_idle_minutes: int = _setting(values.whole(5, 1440), "60", "A sign-in ends after this long without a click.")
     session_hours: int = _setting(values.whole(1, 168), "12", "A sign-in ends after this long in any case.")
     forge_url: str | None = _setting(
-        values.forge, "", "Address of a policy file on your forge, with {commit}, {file} and {line} to fill in."
+        values.forge, "", "Address of a policy file on your forge, with {commit}, {path} and {line} to fill in."
     )
     log_format: str = _setting(values.one_of("text", "json"), "text", "How log lines are written.")
 

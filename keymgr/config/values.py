@@ -129,12 +129,12 @@ def forge(text: str) -> str | None:
     if not text:
         return None
     try:
-        filled = text.format(commit="c", file="f", line=1)
+        filled = text.format(commit="c", path="f", line=1)
     except (KeyError, IndexError, ValueError, AttributeError):
         filled = ""
-    if "{file}" in text and filled.startswith(("https://", "http://")):
+    if "{path}" in text and filled.startswith(("https://", "http://")):
         return text
-    raise ValueError("is not a file on a forge; write https://git.example/acme/policies/blob/{commit}/{file}#L{line}")
+    raise ValueError("is not a file on a forge; write https://git.example/acme/policies/blob/{commit}/{path}#L{line}")
 
 
 def _base64(text: str) -> bytes:
