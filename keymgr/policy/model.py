@@ -285,7 +285,10 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One whole policy set. `digest` is `sha256:…` over what decides, not over comments or layout."""
+    """One whole policy set. `digest` is `sha256:…` over what decides, not over comments or layout.
+
+    `existing_keys` is the set's default: what follows for a live key that no rule or guardrail of its own speaks of.
+    """
 
     name: str
     digest: str
@@ -298,6 +301,7 @@ class Policy:
     guardrails: Mapping[str, Guardrail]
     waivers: Mapping[str, Waiver]
     rules_by_target: Mapping[tuple[str, str], tuple[Rule, ...]]
+    existing_keys: ExistingKeys = ExistingKeys(ViolationAction.FLAG, 14 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)

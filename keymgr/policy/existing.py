@@ -1,0 +1,138 @@
+"""How a live key stands against a policy: the same engine as for a new wish, without approvals and counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from keymgr.policy.case import Case, open_case
+from keymgr.policy.decide import accepting_rules, considered_rules
+from keymgr.policy.decision import GuardrailHit, Near, Reason, Unmet
+from keymgr.policy.guardrails import Review, binding, review, waiver_of
+from keymgr.policy.model import (
+    Asker,
+    Enforcement,
+    Evidence,
+    ExistingKeys,
+    FactValue,
+    Policy,
+    Rule,
+    ViolationAction,
+    Wish,
+)
+from keymgr.policy.nearest import why_none
+
+SECONDS_PER_DAY = 86_400
+_BY_SEVERITY = (ViolationAction.FLAG, ViolationAction.SUSPEND, ViolationAction.EXPIRE, ViolationAction.REVOKE)
+
+
+class Verdict(StrEnum):
+    """How a live key stands; `unknown` means evidence is missing and is never a pass."""
+
+    EXEMPT = "exempt"
+    OK = "ok"
+    OK_BY_ANOTHER_RULE = "ok_by_another_rule"
+    UNKNOWN = "unknown"
+    VIOLATES = "violates"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """A key as it was issued; times in Unix seconds, `rule` the one it was issued by, None when that is not known.
+
+    `last_used_at` None means never used. `facts` is the evidence stored with the key.
+    """
+
+    asker: Asker
+    service: str
+    environment: str
+    scopes: frozenset[str]
+    cidrs: tuple[str, ...]
+    issued_at: int
+    expires_at: int
+    facts: Mapping[str, FactValue]
+    rule: str | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A verdict with its reason, the rule that carries the key, and what follows.
+
+    `action` and `grace_seconds` are None when nothing follows; `exempt_until` ends the waivers of an exempt key.
+    `hits` are objections of guardrails that only warn or record as well.
+    """
+
+    verdict: Verdict
+    rule: str | None = None
+    reasons: tuple[Unmet, ...] = ()
+    action: ViolationAction | None = None
+    grace_seconds: int | None = None
+    exempt_until: int | None = None
+    hits: tuple[GuardrailHit, ...] = ()
+
+
+def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
+    """Judge a live key by `policy`. Approval is a fact of issuance: a stricter approval policy breaks no live key."""
+    wish = Wish(key.service, key.environment, key.scopes, key.expires_at - key.issued_at, key.cidrs)
+    case = open_case(policy, key.asker, wish, Evidence(_facts(key, now)), now)
+    if not isinstance(case, Case):
+        return _violates(case, _consequence(policy, key, None))
+    reviewed = review(case, ttl_seconds=wish.ttl_seconds, steps=None)
+    if reviewed.refusals:
+        return _violates(reviewed.refusals, _strictest(policy, reviewed), reviewed.hits)
+    ceilings = tuple(replace(guardrail, approval_steps_min=0) for guardrail in binding(case))
+    accepting = [rule.name for rule in accepting_rules(case, ceilings)]
+    if not accepting:
+        return _out_of_policy(case, key, considered_rules(case, ceilings), reviewed.hits)
+    carrying = key.rule if key.rule in accepting else accepting[0]
+    if reviewed.waived:
+        until = min(_waived_until(name, case) for name in reviewed.waived)
+        return Standing(Verdict.EXEMPT, carrying, exempt_until=until, hits=reviewed.hits)
+    moved = key.rule is not None and carrying != key.rule
+    return Standing(Verdict.OK_BY_ANOTHER_RULE if moved else Verdict.OK, carrying, hits=reviewed.hits)
+
+
+def _facts(key: LiveKey, now: int) -> Mapping[str, FactValue]:
+    last_used_at = key.issued_at if key.last_used_at is None else key.last_used_at
+    unused_days = max(0, now - last_used_at) // SECONDS_PER_DAY
+    return {**key.facts, "key.age": max(0, now - key.issued_at), "key.last_used_days": unused_days}
+
+
+def _out_of_policy(case: Case, key: LiveKey, considered: tuple[Near, ...], hits: tuple[GuardrailHit, ...]) -> Standing:
+    """Missing evidence alone is `unknown` and only ever flags: what was not written down is no proof of a breach."""
+    for near in considered:
+        if all(unmet.reason is Reason.FACT_UNKNOWN for unmet in near.unmet):
+            follows = ExistingKeys(ViolationAction.FLAG, near.rule.existing_keys.grace_seconds)
+            return _standing(Verdict.UNKNOWN, near.unmet, follows, hits)
+    reasons = why_none(considered, case)
+    spoken_of = considered[0].rule if considered and reasons == considered[0].unmet else None
+    return _violates(reasons, _consequence(case.policy, key, spoken_of), hits)
+
+
+def _consequence(policy: Policy, key: LiveKey, spoken_of: Rule | None) -> ExistingKeys:
+    """The key's own rule says what follows, else the rule that it misses, else the set's default."""
+    rule = policy.rules.get(key.rule or "") or spoken_of
+    return rule.existing_keys if rule else policy.existing_keys
+
+
+def _strictest(policy: Policy, reviewed: Review) -> ExistingKeys:
+    enforced = (hit.guardrail for hit in reviewed.hits if hit.enforcement is Enforcement.ENFORCE)
+    following = (policy.guardrails[name].existing_keys for name in enforced)
+    return max(following, key=lambda follows: (_BY_SEVERITY.index(follows.on_violation), -follows.grace_seconds))
+
+
+def _waived_until(guardrail: str, case: Case) -> int:
+    waiver = waiver_of(case.policy.guardrails[guardrail], case)
+    return waiver.expires_at if waiver else case.now
+
+
+def _violates(reasons: tuple[Unmet, ...], follows: ExistingKeys, hits: tuple[GuardrailHit, ...] = ()) -> Standing:
+    return _standing(Verdict.VIOLATES, reasons, follows, hits)
+
+
+def _standing(
+    verdict: Verdict, reasons: tuple[Unmet, ...], follows: ExistingKeys, hits: tuple[GuardrailHit, ...]
+) -> Standing:
+    return Standing(
+        verdict, reasons=reasons, action=follows.on_violation, grace_seconds=follows.grace_seconds, hits=hits
+    )
