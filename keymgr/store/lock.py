@@ -34,7 +34,8 @@ def share_policy(session: Session) -> None:
 def own_policy(session: Session, wait_seconds: float) -> None:
     """Keep everybody else from deciding by the policy until this transaction ends.
 
-    Waits at most `wait_seconds`, then raises `LockNotObtained`; the transaction is then good only for a rollback.
+    Call it before the transaction's first query. Waits at most `wait_seconds`, then raises `LockNotObtained`; the
+    transaction is then good only for a rollback.
     """
     try:
         if _is_sqlite(session):
