@@ -74,6 +74,30 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """The key is out of use until it is resumed."""
+
+    key_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The key is in use again."""
+
+    key_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The request waits no longer; nothing was issued."""
+
+    request_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NotYours:
     """There is no such key, or the actor may not know of it: the two look the same on purpose."""
 
@@ -88,3 +112,6 @@ class NotNow:
 AskOutcome = Issued | Pending | Refused | Closed | PolicyMoved | AlreadyDone
 RotateOutcome = Issued | Refused | Closed | NotYours | NotNow | AlreadyDone
 RevokeOutcome = Revoked | NotYours | NotNow | AlreadyDone
+SuspendOutcome = Suspended | NotYours | NotNow | AlreadyDone
+ResumeOutcome = Resumed | NotYours | NotNow | AlreadyDone
+WithdrawOutcome = Withdrawn | NotYours | NotNow | AlreadyDone
