@@ -68,7 +68,9 @@ class SqliteKeyStates(Generic[T]):
         self._lock = threading.Lock()
         self._seen_version: int | None = None
         self._last_change: _Change | None = None
-        self._keys: Mapping[str, VerifyingKey] | None = None
+        self._keys: Mapping[str, VerifyingKey] = {}
+        self._key_facts: tuple[SigningKeyFacts, ...] | None = None
+        self._keys_are_fresh = False
         self._keys_at = 0.0
         forget_after_fork(self)
 
@@ -118,13 +120,20 @@ class SqliteKeyStates(Generic[T]):
         version = database.execute("PRAGMA data_version").fetchone()[0]
         if version != self._seen_version:
             self._apply_changes(database)
-        if self._keys is None or time.monotonic() - self._keys_at > MAX_AGE_SECONDS:
-            rows = database.execute(SIGNING_KEYS).fetchall()
-            self._keys = self._read_signing_keys([signing_key_facts(row) for row in rows])
-            self._keys_at = time.monotonic()
+        if not self._keys_are_fresh or time.monotonic() - self._keys_at > MAX_AGE_SECONDS:
+            self._reread_signing_keys(database)
         # Only now, after everything has succeeded, is the change marked as seen.
         self._seen_version = version
         return self._keys
+
+    def _reread_signing_keys(self, database: sqlite3.Connection) -> None:
+        """Read the signing keys again; the mapping stays the same object when nothing about them has changed."""
+        facts = tuple(signing_key_facts(row) for row in database.execute(SIGNING_KEYS).fetchall())
+        if facts != self._key_facts:
+            self._keys = self._read_signing_keys(facts)
+            self._key_facts = facts
+        self._keys_at = time.monotonic()
+        self._keys_are_fresh = True
 
     def _apply_changes(self, database: sqlite3.Connection) -> None:
         """Drop what the feed names. If its rows do not follow on the last one seen, drop everything."""
@@ -144,7 +153,7 @@ class SqliteKeyStates(Generic[T]):
     def _drop(self, kind: str, object_id: str) -> None:
         """Note that what was read about this object until now no longer counts."""
         if kind == ChangeKind.SIGNING_KEY:
-            self._keys = None
+            self._keys_are_fresh = False
         elif kind == ChangeKind.SERVICE_CREDENTIAL:
             self._callers.changed(object_id)
         else:
@@ -188,7 +197,7 @@ class SqliteKeyStates(Generic[T]):
     def _drop_everything(self) -> None:
         self._credentials.clear()
         self._callers.clear()
-        self._keys = None
+        self._keys_are_fresh = False
 
 
 def _open(path: Path) -> sqlite3.Connection:
