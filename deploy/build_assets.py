@@ -8,6 +8,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SHA256 = "71ea67185bfa8c98c39d31717c6fce5d852370fcdfd129db4543774d3145c0de"  # htmx 2.0.10, byte for byte as released
@@ -15,7 +16,7 @@ SOURCE = Path("static", "django_htmx", "htmx-2.min.js")
 TARGET = Path(__file__).parent.parent / "static" / "vendor" / "htmx.min.js"
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc] # hatchling is not typed for us.
+class CustomBuildHook(BuildHookInterface[BuilderConfig]):
     """What hatchling calls before it collects the files of a wheel or an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - the signature is hatchling's.

@@ -1,0 +1,87 @@
+"""`keymgr serve`: migrate once, see that there is a signing key and a way in, then run server and clock."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from keymgr.cli.database import prepare, transaction
+from keymgr.cli.supervisor import Supervisor
+from keymgr.config import BadSettings, Settings, load
+from keymgr.config.logs import speak
+from keymgr.keys.signing_keys import ensure_active
+from keymgr.parts import make_issuer
+from keymgr.people.first_admin import make_setup_token
+
+_LOG = logging.getLogger("keymgr.serve")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, made by mkstemp; a disk would stall it.
+
+
+@click.command()
+def serve() -> int:
+    """Run the portal, the verify API and the clock, until stopped; HUP reloads without a dropped request."""
+    settings = load()
+    speak(settings.log_format)
+    make_ready(settings)
+    clock = [sys.executable, "-m", "keymgr.worker"]
+    return Supervisor(server_command(settings), clock, os.environ).run(may_reload=_settings_can_be_read)
+
+
+def make_ready(settings: Settings) -> None:
+    """Do what must be done once, before the first worker serves: migrate, make a signing key, open the way in."""
+    for migration in prepare(settings):
+        _LOG.info("Migrated the database: %s.", migration)
+    now = datetime.now(UTC)
+    with transaction(settings) as session:
+        ensure_active(session, make_issuer(settings), now)
+        code = make_setup_token(session, now)
+    if code is not None:
+        _LOG.warning(
+            "Nobody can sign in yet. Open %s/setup and enter this one-time code: %s", settings.public_url, code
+        )
+
+
+def server_command(settings: Settings) -> Sequence[str]:
+    """Write gunicorn's command line; secrets are not on it, the workers read the same settings as we do.
+
+    What a client sends in headers never becomes a path, a scheme or an address, unless it is a proxy on the list.
+    """
+    options = {
+        "--bind": settings.bind,
+        "--worker-class": "gthread",
+        "--workers": str(settings.workers),
+        "--threads": str(settings.threads),
+        "--forwarder-headers": "",
+        "--header-map": "refuse",
+        "--forwarded-allow-ips": ",".join(str(network) for network in settings.trusted_proxies),
+        "--limit-request-line": "8190",
+        "--limit-request-fields": "64",
+        "--limit-request-field_size": "16380",
+        "--timeout": "30",
+        "--graceful-timeout": "30",
+        "--keep-alive": "75",
+        "--max-requests": "500000",
+        "--max-requests-jitter": "50000",
+        "--worker-tmp-dir": str(_MEMORY) if _MEMORY.is_dir() else "",
+        "--logger-class": "keymgr.config.logs.ServerLogger" if settings.log_format == "json" else "",
+    }
+    chosen = [
+        f"{name}={value}"
+        for name, value in options.items()
+        if value or name in {"--forwarder-headers", "--forwarded-allow-ips"}
+    ]
+    return [sys.executable, "-m", "gunicorn", "--no-control-socket", *chosen, "keymgr.app:create_app()"]
+
+
+def _settings_can_be_read() -> bool:
+    try:
+        load()
+    except BadSettings as error:
+        for problem in error.problems:
+            _LOG.error("Not reloaded: %s", problem)
+        return False
+    return True
