@@ -82,7 +82,7 @@ def generate(algorithm: Algorithm) -> SigningKey:
             return _named(algorithm, Ed25519PrivateKey.generate())
         case Algorithm.RS256:
             return _named(algorithm, generate_rsa_key(public_exponent=65537, key_size=RSA_BITS))
-        case Algorithm.HS256 | Algorithm.HS384 | Algorithm.HS512:
+        case _:
             return _named(algorithm, secrets.token_bytes(_HASH_BYTES[algorithm]))
 
 
