@@ -43,6 +43,13 @@ def secret_from_file(found: dict[str, str], name: str, problems: list[str]) -> N
         found[name] = text.strip()
 
 
+def files_with_secrets(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the env file and the files that secrets are read from, for whoever checks who may read them."""
+    found = gather(environ, [])
+    named = [value for name, value in found.items() if name.endswith("_FILE")]
+    return tuple(Path(text) for text in (environ.get(ENV_FILE, ""), *named) if text)
+
+
 def name_unknown(found: Collection[str], known: Collection[str], problems: list[str]) -> None:
     """Complain of each variable of ours that means nothing, naming the nearest one that does."""
     for name in sorted(set(found) - set(known)):

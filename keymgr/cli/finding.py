@@ -1,0 +1,21 @@
+"""What a check of `keymgr doctor` says: how bad it is, what it is about, and what to do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad it is; only `FAIL` keeps the portal from working."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    level: Level
+    about: str
+    sentence: str
