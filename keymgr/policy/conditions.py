@@ -13,17 +13,18 @@ from keymgr.policy.wording import any_of, shown, span
 
 _NOUNS: Mapping[str, str] = {
     "environment.tier": "the tier of the environment",
-    "issuance.approvers": "the people who approve",
+    "issuance.approvers": "an approver",
+    "issuance.mfa": "the second factor at sign-in",
     "issuance.reason": "the reason",
     "issuance.source_ip": "the address you ask from",
     "issuance.ticket": "the ticket",
     "key.age": "the age of the key",
-    "key.cidrs": "the networks of the key",
-    "key.last_used_days": "the days since the key was used",
+    "key.cidrs": "every network of the key",
+    "key.last_used_days": "the number of days without use",
     "key.ttl": "the lifetime",
     "owner.kind": "the kind of owner",
     "owner.status": "the state of the owner",
-    "owner.teams": "the teams of the owner",
+    "owner.teams": "the team of the owner",
     "scope.risk": "the highest risk of the scopes",
     "service.status": "the state of the service",
 }
@@ -35,6 +36,8 @@ _MUST: Mapping[str, str] = {
     "matches": "of the form",
     "not_in": "none of",
 }
+_PLACED: Mapping[str, str] = {"in": "inside", "not_in": "outside"}
+_NETWORK_FACTS = frozenset({"issuance.source_ip", "key.cidrs"})
 _LENGTHS_OF_TIME = frozenset(fact.name for fact in FACTS.values() if fact.type is FactType.DURATION)
 _SECOND_FACTOR = "issuance.mfa"
 
@@ -54,7 +57,8 @@ def _sentence(condition: Condition, found: str) -> str:
     if condition.fact == _SECOND_FACTOR and condition.value is True:
         return "It needs a sign-in with a second factor; sign in again with one."
     noun = _NOUNS.get(condition.fact, condition.fact)
-    wanted = f"{_MUST.get(condition.operator, condition.operator)} {_written(condition.fact, condition.value)}".strip()
+    must = (_PLACED if condition.fact in _NETWORK_FACTS else _MUST).get(condition.operator, condition.operator)
+    wanted = f"{must} {_written(condition.fact, condition.value)}".strip()
     return f"{noun[0].upper()}{noun[1:]} has to be {wanted}; {found}."
 
 
@@ -103,7 +107,6 @@ def _matches(_fact: str, actual: FactValue, wanted: FactValue) -> bool:
     return isinstance(actual, str) and isinstance(wanted, str) and fits(wanted, actual)
 
 
-_NETWORK_FACTS = frozenset({"issuance.source_ip", "key.cidrs"})
 _OPERATORS: Mapping[str, Callable[[str, FactValue, FactValue], bool]] = {
     "at_least": _at_least,
     "at_most": _at_most,

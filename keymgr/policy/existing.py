@@ -7,7 +7,7 @@ from enum import StrEnum
 from keymgr.policy.case import Case, open_case
 from keymgr.policy.decide import accepting_rules, considered_rules
 from keymgr.policy.decision import GuardrailHit, Near, Reason, Unmet
-from keymgr.policy.guardrails import Review, binding, review, waiver_of
+from keymgr.policy.guardrails import Review, binding, review
 from keymgr.policy.model import (
     Asker,
     Enforcement,
@@ -59,7 +59,7 @@ class Standing:
     """A verdict with its reason, the rule that carries the key, and what follows.
 
     `action` and `grace_seconds` are None when nothing follows; `exempt_until` ends the waivers of an exempt key.
-    `hits` are objections of guardrails that only warn or record as well.
+    `hits` holds objections of guardrails that only warn or record as well; `nearest` is the rule that missed least.
     """
 
     verdict: Verdict
@@ -69,6 +69,7 @@ class Standing:
     grace_seconds: int | None = None
     exempt_until: int | None = None
     hits: tuple[GuardrailHit, ...] = ()
+    nearest: Near | None = None
 
 
 def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
@@ -85,8 +86,8 @@ def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
     if not accepting:
         return _out_of_policy(case, key, considered_rules(case, ceilings), reviewed.hits)
     carrying = key.rule if key.rule in accepting else accepting[0]
-    if reviewed.waived:
-        until = min(_waived_until(name, case) for name in reviewed.waived)
+    if reviewed.waivers:
+        until = min(waiver.expires_at for waiver in reviewed.waivers)
         return Standing(Verdict.EXEMPT, carrying, exempt_until=until, hits=reviewed.hits)
     moved = key.rule is not None and carrying != key.rule
     return Standing(Verdict.OK_BY_ANOTHER_RULE if moved else Verdict.OK, carrying, hits=reviewed.hits)
@@ -103,14 +104,15 @@ def _out_of_policy(case: Case, key: LiveKey, considered: tuple[Near, ...], hits:
     for near in considered:
         if all(unmet.reason is Reason.FACT_UNKNOWN for unmet in near.unmet):
             follows = ExistingKeys(ViolationAction.FLAG, near.rule.existing_keys.grace_seconds)
-            return _standing(Verdict.UNKNOWN, near.unmet, follows, hits)
+            return replace(_standing(Verdict.UNKNOWN, near.unmet, follows, hits), nearest=near)
     reasons = why_none(considered, case)
-    spoken_of = considered[0].rule if considered and reasons == considered[0].unmet else None
-    return _violates(reasons, _consequence(case.policy, key, spoken_of), hits)
+    nearest = considered[0] if considered else None
+    spoken_of = nearest.rule if nearest and reasons == nearest.unmet else None
+    return replace(_violates(reasons, _consequence(case.policy, key, spoken_of), hits), nearest=nearest)
 
 
 def _consequence(policy: Policy, key: LiveKey, spoken_of: Rule | None) -> ExistingKeys:
-    """The key's own rule says what follows, else the rule that it misses, else the set's default."""
+    """Return what the key's own rule says, else the rule that it misses, else the set's default."""
     rule = policy.rules.get(key.rule or "") or spoken_of
     return rule.existing_keys if rule else policy.existing_keys
 
@@ -119,11 +121,6 @@ def _strictest(policy: Policy, reviewed: Review) -> ExistingKeys:
     enforced = (hit.guardrail for hit in reviewed.hits if hit.enforcement is Enforcement.ENFORCE)
     following = (policy.guardrails[name].existing_keys for name in enforced)
     return max(following, key=lambda follows: (_BY_SEVERITY.index(follows.on_violation), -follows.grace_seconds))
-
-
-def _waived_until(guardrail: str, case: Case) -> int:
-    waiver = waiver_of(case.policy.guardrails[guardrail], case)
-    return waiver.expires_at if waiver else case.now
 
 
 def _violates(reasons: tuple[Unmet, ...], follows: ExistingKeys, hits: tuple[GuardrailHit, ...] = ()) -> Standing:

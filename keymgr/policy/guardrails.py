@@ -13,15 +13,25 @@ from keymgr.policy.wording import all_of, count, span
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Every objection of every guardrail that applies, by guardrail name; `waived` names those a waiver silenced."""
+    """Every objection of every guardrail that applies, by guardrail name, and the waivers that silenced others."""
 
     hits: tuple[GuardrailHit, ...]
-    waived: tuple[str, ...]
+    waivers: tuple[Waiver, ...]
 
     @property
     def refusals(self) -> tuple[Unmet, ...]:
         """The objections that refuse; the others are only shown or recorded."""
-        return tuple(hit.unmet for hit in self.hits if hit.enforcement is Enforcement.ENFORCE)
+        return refusing(self.hits)
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The names of the guardrails that would have objected."""
+        return tuple(waiver.guardrail for waiver in self.waivers)
+
+
+def refusing(hits: tuple[GuardrailHit, ...]) -> tuple[Unmet, ...]:
+    """Return the objections that refuse, out of all hits."""
+    return tuple(hit.unmet for hit in hits if hit.enforcement is Enforcement.ENFORCE)
 
 
 def applying(case: Case) -> tuple[Guardrail, ...]:
@@ -33,14 +43,15 @@ def applying(case: Case) -> tuple[Guardrail, ...]:
 def review(case: Case, *, ttl_seconds: int | None, steps: int | None) -> Review:
     """Ask every guardrail that applies; a lifetime or number of approval steps that is None is not judged yet."""
     hits: list[GuardrailHit] = []
-    waived: list[str] = []
+    waivers: list[Waiver] = []
     for guardrail in applying(case):
         objections = tuple(_objections(guardrail, case, ttl_seconds, steps))
-        if objections and waiver_of(guardrail, case) is not None:
-            waived.append(guardrail.name)
+        waiver = waiver_of(guardrail, case) if objections else None
+        if waiver is not None:
+            waivers.append(waiver)
             continue
         hits.extend(GuardrailHit(guardrail.name, guardrail.enforcement, unmet) for unmet in objections)
-    return Review(tuple(hits), tuple(waived))
+    return Review(tuple(hits), tuple(waivers))
 
 
 def binding(case: Case) -> tuple[Guardrail, ...]:
