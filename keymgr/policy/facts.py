@@ -14,6 +14,7 @@ class FactType(StrEnum):
     ADDRESS = "address"
     DURATION = "duration"
     FLAG = "flag"
+    LEVEL = "level"
     NUMBER = "number"
     TEXT = "text"
     TEXTS = "texts"
@@ -62,10 +63,10 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
             Fact("owner.teams", FactType.TEXTS, "The names of the owner's teams."),
             Fact("service.status", FactType.WORD, "Whether the service is in use.", ("active", "retired")),
             Fact("environment.tier", FactType.WORD, "The tier of the environment.", tuple(Tier)),
-            Fact("scope.risk", FactType.WORD, "The highest risk among the scopes.", tuple(Risk)),
+            Fact("scope.risk", FactType.LEVEL, "The highest risk among the scopes.", tuple(Risk)),
             Fact("key.last_used_days", FactType.NUMBER, "Whole days since the key was last used."),
             Fact("key.age", FactType.DURATION, "How long ago the key was issued."),
-            Fact("key.cidrs", FactType.TEXTS, "The source networks of the key."),
+            Fact("key.cidrs", FactType.ADDRESS, "The source networks of the key."),
             Fact("key.ttl", FactType.DURATION, "The lifetime of the key."),
             Fact("issuance.mfa", FactType.FLAG, "Whether the person had used a second factor."),
             Fact("issuance.source_ip", FactType.ADDRESS, "The address the wish came from."),
@@ -83,7 +84,8 @@ OPERATORS: Mapping[FactType, frozenset[Operator]] = MappingProxyType(
         FactType.ADDRESS: frozenset({Operator.IN, Operator.NOT_IN}),
         FactType.DURATION: frozenset({Operator.AT_LEAST, Operator.AT_MOST}),
         FactType.FLAG: frozenset({Operator.EQUALS}),
-        FactType.NUMBER: _ONE_OF | {Operator.AT_LEAST, Operator.AT_MOST},
+        FactType.LEVEL: _ONE_OF | {Operator.AT_LEAST, Operator.AT_MOST},
+        FactType.NUMBER: frozenset({Operator.EQUALS, Operator.AT_LEAST, Operator.AT_MOST}),
         FactType.TEXT: _ONE_OF | {Operator.MATCHES},
         FactType.TEXTS: frozenset({Operator.IN, Operator.NOT_IN}),
         FactType.WORD: _ONE_OF,
