@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,9 +12,7 @@ from keymgr.store.base import Record
 def insert_unless_there(session: Session, table: type[Record], row: Mapping[str, Any]) -> bool:
     """Insert a row and say True, or say False when its key is taken; waits for a transaction that is inserting it."""
     statement = _insert(session, table).values(**row).on_conflict_do_nothing()
-    result = session.execute(statement)
-    assert isinstance(result, CursorResult)  # noqa: S101 - what Core inserts answer; the annotation is wider.
-    return result.rowcount == 1
+    return session.execute(statement.returning(*table.__table__.primary_key)).first() is not None
 
 
 def insert_or_add(session: Session, table: type[Record], rows: Sequence[Mapping[str, Any]], counter: str) -> None:
