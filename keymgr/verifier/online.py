@@ -78,13 +78,10 @@ class Verifier:
         address: str | None = None,
     ) -> Key | Refusal:
         """Do the same as `verify` for the whole Authorization header of a call, None when there is none."""
-        match bearer_token(authorization):
-            case VerdictCode.KEY_MISSING:
-                return Refusal(VerdictCode.KEY_MISSING, "No key was presented; send it as Authorization: Bearer KEY.")
-            case VerdictCode():
-                return Refusal(VerdictCode.KEY_INVALID, "Send exactly one key, as Authorization: Bearer KEY.")
-            case Bearer(token):
-                return self.verify(token, scopes, environment, address)
+        presented = bearer_token(authorization)
+        if isinstance(presented, Bearer):
+            return self.verify(presented.token, scopes, environment, address)
+        return Refusal(presented, "Send exactly one key, as Authorization: Bearer KEY.")
 
     def verify(
         self,

@@ -17,7 +17,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from keymgr.verifier.challenge import rate_limit_fields
-from keymgr.verifier.key import Key
 from keymgr.verifier.online import Verifier, read_credential
 from keymgr.verifier.refusal import Refusal
 
@@ -109,13 +108,11 @@ def _reply(verifier: Verifier, environ: WSGIEnvironment) -> Reply:
         scopes=[route.scope],
         address=environ.get("REMOTE_ADDR"),
     )
-    match answer:
-        case Refusal():
-            return Reply(answer.status, answer.headers, answer.body)
-        case Key():
-            body = json.dumps({**route.result, "for": answer.owner, "key_id": answer.key_id}).encode("ascii")
-            headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
-            return Reply(HTTPStatus.OK, (*headers, *rate_limit_fields(answer.limits)), body)
+    if isinstance(answer, Refusal):
+        return Reply(answer.status, answer.headers, answer.body)
+    body = json.dumps({**route.result, "for": answer.owner, "key_id": answer.key_id}).encode("ascii")
+    headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+    return Reply(HTTPStatus.OK, (*headers, *rate_limit_fields(answer.limits)), body)
 
 
 def _problem(status: HTTPStatus, detail: str, *headers: tuple[str, str]) -> Reply:
