@@ -98,9 +98,9 @@ def test_a_word_that_means_nothing_names_the_nearest_setting() -> None:
     assert problem == "KEYMGR_WORKRS is not a setting; did you mean KEYMGR_WORKERS?"
 
 
-def test_what_kubernetes_adds_by_itself_is_not_ours() -> None:
+def test_what_kubernetes_adds_by_itself_and_what_a_verifier_reads_is_not_ours() -> None:
     added = {"KEYMGR_SERVICE_HOST": "10.0.0.1", "KEYMGR_SERVICE_PORT_HTTP": "80", "KEYMGR_PORT_80_TCP_ADDR": "10.0.0.1"}
-    assert load(GOOD | added | {"KEYMGR_PORT": "tcp://10.0.0.1:80"}).workers == 2
+    assert load(GOOD | added | {"KEYMGR_PORT": "tcp://10.0.0.1:80", "KEYMGR_VERIFIER_URL": "x"}).workers == 2
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from keymgr.keys.signing_keys import ensure_active
 from keymgr.parts import make_issuer
 from keymgr.people.first_admin import make_setup_token
 
+CLOCK = (sys.executable, "-m", "keymgr.worker")
 _LOG = logging.getLogger("keymgr.serve")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, made by mkstemp; a disk would stall it.
 
@@ -27,8 +28,7 @@ def serve() -> int:
     settings = load()
     speak(settings.log_format)
     make_ready(settings)
-    clock = [sys.executable, "-m", "keymgr.worker"]
-    return Supervisor(server_command(settings), clock, os.environ).run(may_reload=_settings_can_be_read)
+    return Supervisor(server_command(settings), {"clock": CLOCK}, os.environ).run(may_reload=settings_can_be_read)
 
 
 def make_ready(settings: Settings) -> None:
@@ -38,7 +38,7 @@ def make_ready(settings: Settings) -> None:
     now = datetime.now(UTC)
     with transaction(settings) as session:
         ensure_active(session, make_issuer(settings), now)
-        code = make_setup_token(session, now)
+        code = None if settings.demo else make_setup_token(session, now)
     if code is not None:
         _LOG.warning(
             "Nobody can sign in yet. Open %s/setup and enter this one-time code: %s", settings.public_url, code
@@ -77,7 +77,7 @@ def server_command(settings: Settings) -> Sequence[str]:
     return [sys.executable, "-m", "gunicorn", "--no-control-socket", *chosen, "keymgr.app:create_app()"]
 
 
-def _settings_can_be_read() -> bool:
+def settings_can_be_read() -> bool:
     try:
         load()
     except BadSettings as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 ENV_FILE = "KEYMGR_ENV_FILE"
 _PREFIX = "KEYMGR_"
-# Kubernetes adds these by itself to every pod beside a Service that is called keymgr.
-_NOT_OURS = re.compile(r"KEYMGR_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
+# Kubernetes adds the first ones by itself beside a Service called keymgr; the last are a service's own verifier's.
+_NOT_OURS = re.compile(r"KEYMGR_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?|VERIFIER_\w+)")
 _LINE = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 
 
