@@ -1,7 +1,6 @@
 """Fixtures that every room may use: a fixed moment, and real databases of both kinds."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from keymgr.store.engine import connect
+from keymgr.store.engine import connect, connect_once
 from keymgr.store.migrate import upgrade
-from tests.databases import fresh_database, fresh_file, make_template, server
+from tests.databases import address, fresh_file, make_database, server, sweep
 
 
 @pytest.fixture
@@ -27,10 +26,20 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, str]]:
-    """A server of this session's own, and the name of its migrated database."""
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A server of this session's own; the engine makes databases on it."""
     with server(tmp_path_factory.mktemp("postgresql")) as admin:
-        yield admin, make_template(admin)
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server: Engine) -> Iterator[Engine]:
+    """The migrated database of that server."""
+    url = make_database(postgresql_server, "migrated")
+    upgrade(url)
+    engine = connect_once(url)
+    yield engine.execution_options(isolation_level="AUTOCOMMIT")
+    engine.dispose()
 
 
 @pytest.fixture
@@ -40,13 +49,13 @@ def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> str:
     """The address of a fresh migrated database, once of each kind."""
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            yield request.getfixturevalue("sqlite_url")
-        else:
-            yield stack.enter_context(fresh_database(*request.getfixturevalue("postgresql")))
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    engine: Engine = request.getfixturevalue("postgresql")
+    sweep(engine)
+    return address(engine, str(engine.url.database))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
-"""Real databases for the tests: a migrated SQLite file to copy, and a PostgreSQL server to clone from."""
+"""Real databases for the tests: a migrated SQLite file to copy, and a PostgreSQL server of our own."""
 
-import itertools
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -9,11 +8,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine, make_url, text
 
+from keymgr.store.base import Base
 from keymgr.store.engine import connect_once
-from keymgr.store.migrate import upgrade
+from keymgr.store.migrate import head
 
 QUICK = "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()"
-NUMBERS = itertools.count(1)
+ALONE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+FROM_ONE = "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences"
 
 
 class PostgreSQLMissingError(Exception):
@@ -61,19 +64,14 @@ def address(admin: Engine, name: str) -> str:
     return make_url(admin.url).set(database=name, drivername="postgresql").render_as_string(hide_password=False)
 
 
-def make_template(admin: Engine) -> str:
-    """Make the migrated database that the others are cloned from, and name it."""
-    run(admin, "CREATE DATABASE migrated")
-    upgrade(address(admin, "migrated"))
-    return "migrated"
+def make_database(admin: Engine, name: str) -> str:
+    """Make an empty database and give its address."""
+    run(admin, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+    return address(admin, name)
 
 
-@contextmanager
-def fresh_database(admin: Engine, template: str) -> Iterator[str]:
-    """Clone a database for one test and drop it afterwards, whoever is still connected."""
-    name = f"test_{next(NUMBERS)}"
-    run(admin, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield address(admin, name)
-    finally:
-        run(admin, f"DROP DATABASE {name} WITH (FORCE)")
+def sweep(engine: Engine) -> None:
+    """Make a database as good as new: a clone of a template takes a third of a second, this a fiftieth."""
+    emptied = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]  # noqa: S608 - our own names.
+    at_head = f"UPDATE alembic_version SET version_num = '{head()}'"  # noqa: S608 - our own revision.
+    run(engine, ALONE, *emptied, FROM_ONE, at_head)

@@ -45,6 +45,12 @@ def is_set_up(session: Session) -> bool:
     return session.scalar(select(Person.id).where(Person.sample.is_(False)).limit(1)) is not None
 
 
+def opens_setup(session: Session, token: str) -> bool:
+    """Tell whether the token would let the first admin in now; it only reads."""
+    statement = select(SetupToken.id).where(SetupToken.digest == _digest(token))
+    return not is_set_up(session) and session.scalar(statement) is not None
+
+
 def claim_setup(
     session: Session,
     token: str,

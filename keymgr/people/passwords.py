@@ -34,14 +34,14 @@ _SLOTS = threading.BoundedSemaphore(2)
 def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
     """Hash a password under a fresh salt."""
     with _SLOTS:
-        return hasher.hash(_spelling(password))
+        return hasher.hash(_bytes(password))
 
 
 def verify(password_hash: str | None, password: str, hasher: PasswordHasher = HASHER) -> bool:
     """Tell whether the password fits; None (nobody, or nobody who may sign in) costs one computation as well."""
     with _SLOTS:
         try:
-            hasher.verify(password_hash or _nobody(hasher), _spelling(password))
+            hasher.verify(password_hash or _nobody(hasher), _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None
@@ -67,6 +67,10 @@ def _is_common(text: str) -> bool:
     for word in _TOO_COMMON:
         rest = rest.replace(word, "")
     return len(rest.strip("0123456789")) < _FEWEST_DIFFERENT
+
+
+def _bytes(password: str) -> bytes:
+    return _spelling(password).encode("utf-8", "surrogatepass")
 
 
 def _spelling(password: str) -> str:

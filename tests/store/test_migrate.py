@@ -14,7 +14,7 @@ from keymgr.store import migrate
 from keymgr.store.base import Base
 from keymgr.store.engine import StoreError
 from keymgr.store.migrations.versions import __path__ as versions
-from tests.databases import address, run
+from tests.databases import make_database
 
 UPGRADE = "import sys; from keymgr.store.migrate import upgrade; upgrade(sys.argv[1])"
 
@@ -23,9 +23,7 @@ UPGRADE = "import sys; from keymgr.store.migrate import upgrade; upgrade(sys.arg
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'empty.db'}"
-    admin, _ = request.getfixturevalue("postgresql")
-    run(admin, "DROP DATABASE IF EXISTS empty WITH (FORCE)", "CREATE DATABASE empty")
-    return address(admin, "empty")
+    return make_database(request.getfixturevalue("postgresql_server"), "empty")
 
 
 def test_an_upgraded_database_has_exactly_the_tables_of_the_models(engine: Engine) -> None:
