@@ -80,6 +80,7 @@ class SqliteCounters(Storage):
         """Take `cost` from all windows or, if one has no room, from none. Raises `StorageError` when it cannot tell."""
         try:
             with self._writing() as database:
+                self._sweep(database, now)
                 return _draw(database, draws, cost, now)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(error) from error
@@ -88,6 +89,7 @@ class SqliteCounters(Storage):
         """Add to a window that lasts `expiry` seconds from its first hit, and return what it holds then."""
         now = _now()
         with self._writing() as database:
+            self._sweep(database, now)
             used, ends_at = _standing(database, key, expiry, now)
             database.execute(_PUT, (_digest(key), used + amount, ends_at))
         return used + amount
@@ -151,17 +153,16 @@ class SqliteCounters(Storage):
             database.execute("begin immediate")
             try:
                 yield database
-                self._sweep(database)
             except BaseException:
                 database.execute("rollback")
                 raise
             database.execute("commit")
 
-    def _sweep(self, database: sqlite3.Connection) -> None:
+    def _sweep(self, database: sqlite3.Connection, now: float) -> None:
         """Now and then remove windows that are over, a bounded number at a time."""
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
-            database.execute(_SWEEP, (_now(), _SWEEP_AT_ONCE))
+            database.execute(_SWEEP, (now, _SWEEP_AT_ONCE))
 
     def _close(self) -> None:
         if self._database is not None:
