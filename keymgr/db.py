@@ -23,7 +23,8 @@ class _Database(SQLAlchemy):
         return cast("Engine", app.config[_ENGINE])
 
 
-_database = _Database(model_class=Base, disable_autonaming=True)
+# Our tables stand on their own base: handed over, the extension would copy it, which fails on one with a type map.
+_database = _Database(metadata=Base.metadata)
 
 
 def attach(app: Flask, database_url: str) -> Engine:

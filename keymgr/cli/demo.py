@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -63,7 +64,9 @@ def demo(*, port: int, folder: Path, policies: Path) -> int:
     sample = [sys.executable, "-m", "keymgr.verifier.sample", "--server", settings.public_url, "--service", _SERVICE]
     sample += ["--credential-file", str(credential_file), "--host", _HOST, "--port", str(port + 1)]
     companions = {"clock": CLOCK, "sample service": sample}
-    return Supervisor(server_command(settings), companions, environ).run(may_reload=settings_can_be_read)
+    return Supervisor(server_command(settings), companions, environ).run(
+        may_reload=partial(settings_can_be_read, environ)
+    )
 
 
 def _refuse_if_taken(port: int) -> None:

@@ -3,8 +3,9 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,7 +29,9 @@ def serve() -> int:
     settings = load()
     speak(settings.log_format)
     make_ready(settings)
-    return Supervisor(server_command(settings), {"clock": CLOCK}, os.environ).run(may_reload=settings_can_be_read)
+    return Supervisor(server_command(settings), {"clock": CLOCK}, os.environ).run(
+        may_reload=partial(settings_can_be_read, os.environ)
+    )
 
 
 def make_ready(settings: Settings) -> None:
@@ -77,9 +80,10 @@ def server_command(settings: Settings) -> Sequence[str]:
     return [sys.executable, "-m", "gunicorn", "--no-control-socket", *chosen, "keymgr.app:create_app()"]
 
 
-def settings_can_be_read() -> bool:
+def settings_can_be_read(environ: Mapping[str, str]) -> bool:
+    """Tell whether a reload would find good settings; what is wrong with them is logged."""
     try:
-        load()
+        load(environ)
     except BadSettings as error:
         for problem in error.problems:
             _LOG.error("Not reloaded: %s", problem)
