@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from keymgr.policy.case import Case
 from keymgr.policy.conditions import unmet_condition
@@ -110,16 +111,22 @@ def _networks(rule: Rule, case: Case) -> Iterator[Unmet]:
 
 
 def _rest(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> Iterator[Unmet]:
-    if rule.conditions:
-        ttl_seconds = terms_of(rule, case, ceilings).ttl_seconds
-        for condition in rule.conditions:
-            unmet = unmet_condition(condition, case, ttl_seconds)
-            if unmet is not None:
-                yield unmet
+    lifetimes = _lifetimes(rule, case, ceilings) if rule.conditions else []
+    for condition in rule.conditions:
+        unmet = (unmet_condition(condition, case, ttl_seconds) for ttl_seconds in lifetimes)
+        yield from islice(filter(None, unmet), 1)
     steps = len(rule.approval.steps)
     for guardrail in ceilings:
         if steps < guardrail.approval_steps_min:
             yield too_few_steps(guardrail, steps)
+
+
+def _lifetimes(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> list[int]:
+    """Return the lifetime the key would get and the one it would get without guardrails.
+
+    Conditions have to hold for both: a guardrail that shortens the default must never make a rule accept.
+    """
+    return list(dict.fromkeys(terms_of(rule, case, binding).ttl_seconds for binding in (ceilings, ())))
 
 
 def _lowest(first: int, *others: int | None) -> int:
