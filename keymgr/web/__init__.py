@@ -1,1 +1,53 @@
 """The browser's door: HTML in, HTML out."""
+
+from flask import Flask
+from htmx_flask import Htmx
+from jinja2 import StrictUndefined
+
+from keymgr.web import (
+    ask,
+    assets,
+    errors,
+    guard,
+    headers,
+    home,
+    key_list,
+    key_page,
+    me,
+    policy,
+    requests,
+    reveal,
+    revoke,
+    rotate,
+    setup,
+    sign_in,
+    visiting,
+    wording,
+)
+from keymgr.web.desk import Desk
+from keymgr.web.portal import DESK, portal
+
+__all__ = ["PAGES", "Desk", "register"]
+
+PAGES = (errors, headers, home, sign_in, setup, key_list, ask, reveal, key_page, rotate, revoke, requests, policy, me)
+_FILTERS = {
+    "clock": wording.clock,
+    "date": wording.date,
+    "distance": wording.distance,
+    "thousands": wording.thousands,
+    "owner_words": wording.owner_words,
+}
+
+
+def register(app: Flask, desk: Desk) -> None:
+    """Hang the portal into the application; what it needs of a request hangs on its own blueprint."""
+    app.extensions[DESK] = desk
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(_FILTERS)
+    Htmx(app)
+    visiting.attach(app)
+    guard.attach(app, https=desk.public_url.startswith("https:"))
+    assets.attach(app)
+    app.register_blueprint(portal)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from keymgr.keys.issuer import Issuer
 from keymgr.keys.verify import Verifier
-from keymgr.people.sign_in import Throttle
+from keymgr.people.throttle import Throttle
 from keymgr.policy.model import InForce, Network
 
 

@@ -1,0 +1,172 @@
+"""Asking for a key: the form, the explanation beside it, and what comes of sending it."""
+
+from typing import assert_never
+
+from flask import Response, abort, flash, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+
+from keymgr import db
+from keymgr.keys.ask import ask, preview
+from keymgr.keys.gate import gate
+from keymgr.keys.order import Order
+from keymgr.keys.outcomes import AlreadyDone, AskOutcome, Closed, Issued, Pending, PolicyMoved, Refused
+from keymgr.policy.model import Asker, InForce
+from keymgr.policy.patterns import fits
+from keymgr.web.ask_form import Draft, choices_of, read_draft
+from keymgr.web.drafts import take_draft
+from keymgr.web.explanation import Panel, panel_of
+from keymgr.web.forge import forge_of
+from keymgr.web.forms import Problem, new_nonce
+from keymgr.web.portal import address, desk, go_to, now, only_reads, portal, wants_part
+from keymgr.web.reveal import already_page, reveal_page
+from keymgr.web.visiting import actor, asker_for, in_force, visitor
+
+_NOTHING_CHOSEN = Panel(
+    None, "Choose a service and at least one scope, and this shows which line of the policy decides."
+)
+
+
+@portal.get("/keys/new")
+def key_new() -> ResponseReturnValue:
+    """Show the form, filled in from the address or from a draft that a sign-in interrupted."""
+    return _form_page(request.args or take_draft())
+
+
+@portal.post("/keys/new")
+@only_reads
+def key_check() -> ResponseReturnValue:
+    """Show the form again with the policy's answer: the way without JavaScript."""
+    return _form_page(request.form)
+
+
+@portal.get("/keys/new/explain")
+def key_explain() -> ResponseReturnValue:
+    """Answer the explanation alone, for what is filled in so far."""
+    opened = gate(in_force(), desk().issuer)
+    if isinstance(opened, Closed):
+        panel, draft = Panel(None, opened.sentence), None
+    else:
+        draft = read_draft(request.args, me=visitor().asker.id, policy=opened.policy)
+        panel = _panel(opened, _asker(draft), draft)
+    if wants_part():
+        return render_template("keys/_explain.html", panel=panel, draft=draft)
+    return _form_page(request.args)
+
+
+@portal.post("/keys")
+def key_create() -> ResponseReturnValue:
+    """Ask for the key and show what came of it; the secret is in this one answer and nowhere else."""
+    opened = gate(in_force(), desk().issuer)
+    if isinstance(opened, Closed):
+        return _closed(opened)
+    draft = read_draft(request.form, me=visitor().asker.id, policy=opened.policy)
+    asker = _asker(draft)
+    problems = draft.problems or _problems_of_policy(opened, asker, draft)
+    if problems:
+        return _form_page(request.form, problems=problems, status=422)
+    session = db.session()
+    order = Order(
+        name=draft.name,
+        wish=draft.wish,
+        justification=draft.justification,
+        evidence=draft.evidence(address=address()),
+        seen_revision=draft.revision,
+        nonce=draft.nonce or new_nonce(),
+        person_id=visitor().person_id,
+    )
+    outcome = ask(session, opened, asker=asker, actor=actor(), order=order, issuer=desk().issuer, now=now())
+    session.commit()
+    return _answer(outcome, opened)
+
+
+def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
+    match outcome:
+        case Issued():
+            return reveal_page(outcome, opened)
+        case Pending():
+            flash(f"The request was sent for approval. It waits until {outcome.expires_at:%d %b %Y, %H:%M} UTC.")
+            return go_to(url_for("web.request_list"))
+        case Refused():
+            problem = Problem("explain", "The policy does not allow this. What stands in the way is shown below.")
+            return _form_page(request.form, problems=(problem,), status=403)
+        case Closed():
+            return _closed(outcome)
+        case PolicyMoved():
+            problem = Problem(
+                "explain",
+                f"The policy changed from revision {outcome.seen_revision} to {outcome.revision} meanwhile, and its "
+                "answer with it. Nothing was created. Look at the new answer, then send again.",
+            )
+            return _form_page(request.form, problems=(problem,), status=409)
+        case AlreadyDone():
+            return already_page(outcome)
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(outcome)
+
+
+def _form_page(values: MultiDict[str, str], *, problems: tuple[Problem, ...] = (), status: int = 200) -> Response:
+    opened = gate(in_force(), desk().issuer)
+    if isinstance(opened, Closed):
+        return _closed(opened)
+    draft = read_draft(values, me=visitor().asker.id, policy=opened.policy)
+    asker = _asker(draft)
+    page = render_template(
+        "keys/new.html",
+        draft=draft,
+        choices=choices_of(opened.policy, asker, draft, now()),
+        owners=_owners(),
+        panel=_panel(opened, asker, draft),
+        problems=problems,
+        nonce=new_nonce(),
+    )
+    return make_response(page, status)
+
+
+def _panel(opened: InForce, asker: Asker, draft: Draft) -> Panel:
+    """Ask the same function that a submit asks, and write its answer out."""
+    if not draft.is_enough:
+        return _NOTHING_CHOSEN
+    explanation = preview(
+        db.session(),
+        opened,
+        asker=asker,
+        wish=draft.wish,
+        evidence=draft.evidence(address=address()),
+        issuer=desk().issuer,
+        now=now(),
+    )
+    if isinstance(explanation, Closed):
+        return Panel(None, explanation.sentence)
+    forge = forge_of(opened, desk().forge_url, desk().policy_folder)
+    return panel_of(explanation, policy=opened.policy, asker=asker, wish=draft.wish, forge=forge)
+
+
+def _problems_of_policy(opened: InForce, asker: Asker, draft: Draft) -> tuple[Problem, ...]:
+    """Say what the deciding rule's approval asks of the form beside the wish: a reason, a ticket."""
+    panel = _panel(opened, asker, draft)
+    problems = []
+    if panel.reason_wanted and not draft.justification:
+        problems.append(Problem("justification", "Say why you need this key; whoever approves it reads that."))
+    if panel.ticket_pattern is not None and not fits(panel.ticket_pattern, draft.ticket):
+        problems.append(Problem("ticket", f"Name the ticket in the form {panel.ticket_pattern}."))
+    return tuple(problems)
+
+
+def _asker(draft: Draft) -> Asker:
+    """Return who would own the key; an owner the visitor may not act for is nobody here."""
+    asker = asker_for(draft.owner)
+    if asker is None:
+        abort(404, "There is no such owner among yours. Choose yourself or a service account of one of your teams.")
+    return asker
+
+
+def _owners() -> tuple[tuple[str, str], ...]:
+    """Offer the visitor and the service accounts of the visitor's teams."""
+    me = visitor()
+    accounts = tuple((f"svc:{name}", f"{name}, service account of {team}") for name, team in me.service_accounts)
+    return ((me.asker.id, f"{me.display_name} (you)"), *accounts)
+
+
+def _closed(closed: Closed) -> Response:
+    return make_response(render_template("keys/closed.html", sentence=closed.sentence), 409)

@@ -1,0 +1,147 @@
+"""The ask form as a value: what was filled in so far, what could be chosen, and what is still wrong with it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from werkzeug.datastructures import MultiDict
+from wtforms import IntegerField, SelectMultipleField, StringField
+from wtforms.validators import InputRequired, Length, Optional
+
+from keymgr.keys.order import JUSTIFICATION_LENGTH_MAX, NAME_LENGTH_MAX
+from keymgr.policy.model import Asker, Evidence, Policy, Service, Wish
+from keymgr.policy.wording import span
+from keymgr.web.forms import Form, Problem, tidy
+from keymgr.web.wording import until
+
+_DAY = 86_400
+_LIFETIMES = (_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 180 * _DAY, 365 * _DAY)
+_LONG = "At most {} characters fit here."
+
+
+class AskForm(Form):
+    """What is typed; whether it may be had is the policy's to say, not this form's."""
+
+    name = StringField(
+        filters=[tidy],
+        validators=[
+            InputRequired("Give the key a name: what will use it."),
+            Length(max=NAME_LENGTH_MAX, message=_LONG.format(NAME_LENGTH_MAX)),
+        ],
+    )
+    owner = StringField(filters=[tidy])
+    service = StringField(filters=[tidy], validators=[InputRequired("Choose a service.")])
+    environment = StringField(filters=[tidy], validators=[InputRequired("Choose an environment.")])
+    scope = SelectMultipleField(validate_choice=False, validators=[InputRequired("Choose at least one scope.")])
+    lifetime = IntegerField(validators=[Optional()])
+    cidrs = StringField(filters=[tidy], validators=[Length(max=4000, message=_LONG.format("4,000"))])
+    ticket = StringField(filters=[tidy], validators=[Length(max=100, message=_LONG.format(100))])
+    justification = StringField(
+        filters=[tidy], validators=[Length(max=JUSTIFICATION_LENGTH_MAX, message=_LONG.format("2,000"))]
+    )
+    revision = IntegerField(validators=[Optional()])
+    nonce = StringField(validators=[Length(max=64)])
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the form holds; texts as typed, names not yet checked."""
+
+    name: str
+    owner: str
+    service: str
+    environment: str
+    scopes: tuple[str, ...]
+    ttl_seconds: int | None
+    cidrs: tuple[str, ...]
+    ticket: str
+    justification: str
+    revision: int | None
+    nonce: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def wish(self) -> Wish:
+        """What is asked for, in the policy's terms."""
+        return Wish(self.service, self.environment, frozenset(self.scopes), self.ttl_seconds, self.cidrs)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the policy can be asked already."""
+        return bool(self.service and self.environment and self.scopes)
+
+    def evidence(self, *, address: str) -> Evidence:
+        """Return what is known about this wish now; there is no second factor yet, so none was used."""
+        facts: dict[str, str | int | bool | tuple[str, ...]] = {"issuance.mfa": False, "issuance.source_ip": address}
+        if self.justification:
+            facts["issuance.reason"] = self.justification
+        if self.ticket:
+            facts["issuance.ticket"] = self.ticket
+        return Evidence(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the form offers: services a rule gives the owner something of first, and the chosen service's parts."""
+
+    likely: tuple[Service, ...]
+    others: tuple[Service, ...]
+    service: Service | None
+    lifetimes: tuple[tuple[str, str], ...]
+
+
+def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft:
+    """Read what was sent; `me` owns the key unless another is named, and the first environment is chosen."""
+    form = AskForm(values)
+    form.validate()
+    service = policy.services.get(form.service.data or "")
+    environment = form.environment.data or ""
+    if service is not None and environment not in service.environments and len(service.environments) > 0:
+        environment = environment if environment and environment in policy.environments else service.environments[0]
+    return Draft(
+        name=_one_line(form.name.data),
+        owner=form.owner.data or me,
+        service=form.service.data or "",
+        environment=environment,
+        scopes=tuple(form.scope.data or ()),
+        ttl_seconds=form.lifetime.data,
+        cidrs=tuple((form.cidrs.data or "").replace(",", " ").split()),
+        ticket=form.ticket.data or "",
+        justification=form.justification.data or "",
+        revision=form.revision.data,
+        nonce=form.nonce.data or "",
+        problems=tuple(problem for problem in form.problems() if not (problem.field == "environment" and environment)),
+    )
+
+
+def choices_of(policy: Policy, asker: Asker, draft: Draft, now: datetime) -> Choices:
+    """Return what may be chosen for this owner and the service chosen so far."""
+    spoken_of = {
+        rule.service
+        for rule in policy.rules.values()
+        if asker.kind in rule.owner_kinds
+        and (not rule.teams or rule.teams & asker.teams)
+        and (not rule.roles or rule.roles & asker.roles)
+    }
+    services = sorted(policy.services.values(), key=lambda service: service.name)
+    return Choices(
+        likely=tuple(service for service in services if service.name in spoken_of),
+        others=tuple(service for service in services if service.name not in spoken_of),
+        service=policy.services.get(draft.service),
+        lifetimes=_lifetimes(policy, draft, now),
+    )
+
+
+def _lifetimes(policy: Policy, draft: Draft, now: datetime) -> tuple[tuple[str, str], ...]:
+    """Offer round lifetimes up to the longest that any rule grants there, and that longest one."""
+    rules = policy.rules_by_target.get((draft.service, draft.environment), ())
+    longest = max((rule.limits.max_ttl_seconds for rule in rules), default=_LIFETIMES[2])
+    offered = {seconds for seconds in _LIFETIMES if seconds < longest} | {longest}
+    if draft.ttl_seconds is not None and draft.ttl_seconds > 0:
+        offered.add(draft.ttl_seconds)
+    named = [(str(seconds), f"{span(seconds)}, until {until(now, seconds)}") for seconds in sorted(offered)]
+    return (("", "The usual lifetime of the rule"), *named)
+
+
+def _one_line(text: str | None) -> str:
+    """Leave out what cannot be shown in a list, such as control and direction characters."""
+    return "".join(character for character in text or "" if character.isprintable()).strip()

@@ -1,0 +1,122 @@
+"""One scope's answer as it is shown: state, sentences, the rule, and where it is written."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from keymgr.policy.decision import Allowed, Decision, Denied, NeedsApproval, Reason, ScopeLine, Terms, Unmet
+from keymgr.policy.model import ApprovalStep, Risk
+from keymgr.policy.wording import any_of, count, span
+from keymgr.web.forge import Forge, Place
+from keymgr.web.wording import rates
+
+
+class Answer(StrEnum):
+    """The three states of a line; the words are also the classes of the style sheet."""
+
+    GRANTED = "granted"
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing in a whole sentence, and where it is written."""
+
+    sentence: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One scope. `rule` is the rule that grants it or came nearest, `place` where that rule is written."""
+
+    scope: str
+    risk: Risk | None
+    answer: Answer
+    sentence: str
+    points: tuple[Point, ...]
+    rule: str | None
+    place: Place | None
+
+
+def answer_of(decision: Decision) -> Answer:
+    """Return which of the three states a decision is."""
+    match decision:
+        case Allowed():
+            return Answer.GRANTED
+        case NeedsApproval():
+            return Answer.PENDING
+        case Denied():
+            return Answer.REFUSED
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(decision)
+
+
+def line_of(line: ScopeLine, forge: Forge) -> Line:
+    """Write out one scope's own answer."""
+    decision = line.decision
+    match decision:
+        case Allowed(rule, terms):
+            sentence, points = f"{_sentence_of(terms)}.", warnings_of(decision, forge)
+        case NeedsApproval(rule, terms):
+            sentence = f"{steps_of(rule.approval.steps)} Then {_sentence_of(terms)}."
+            points = warnings_of(decision, forge)
+        case Denied():
+            rule = None if decision.nearest is None else decision.nearest.rule
+            sentence, points = _lead(decision), points_of(_missing(decision), forge)
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(decision)
+    place = None if rule is None else forge.place(rule.source)
+    return Line(line.scope, line.risk, answer_of(decision), sentence, points, rule.name if rule else None, place)
+
+
+def steps_of(steps: Iterable[ApprovalStep]) -> str:
+    """Say who has to approve, in order, such as `One of the team payments, then two of the role security.`"""
+    parts = [_step(step) for step in steps]
+    text = ", then ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def points_of(unmet: Iterable[Unmet], forge: Forge) -> tuple[Point, ...]:
+    """Write out unmet conditions with their places."""
+    return tuple(Point(one.sentence, None if one.source is None else forge.place(one.source)) for one in unmet)
+
+
+def warnings_of(decision: Allowed | NeedsApproval, forge: Forge) -> tuple[Point, ...]:
+    """Write out guardrails that object without refusing."""
+    return points_of((hit.unmet for hit in decision.hits), forge)
+
+
+def _step(step: ApprovalStep) -> str:
+    people = any_of(
+        [*(f"the team {name}" for name in sorted(step.teams)), *(f"the role {name}" for name in sorted(step.roles))]
+    )
+    return f"{'one' if step.count == 1 else step.count} of {people}"
+
+
+def _sentence_of(terms: Terms) -> str:
+    parts = [f"for {span(terms.ttl_seconds)}"]
+    if terms.limits.rate_limits:
+        parts.append(f"with at most {rates(terms.limits.rate_limits)}")
+    if terms.cidrs:
+        parts.append(f"from {any_of(str(network) for network in terms.cidrs)}")
+    return ", ".join(parts)
+
+
+def _missing(denied: Denied) -> tuple[Unmet, ...]:
+    """Return every sentence that helps: the reasons, and what the nearest rule misses where they only name it."""
+    nearest = denied.nearest
+    if nearest is None or denied.reasons[0].reason is not Reason.NO_RULE:
+        return denied.reasons
+    return nearest.unmet
+
+
+def _lead(denied: Denied) -> str:
+    if denied.hits and denied.reasons[0] in {hit.unmet for hit in denied.hits}:
+        return "A guardrail forbids it."
+    if denied.nearest is None:
+        return ""
+    unmet = count(len(_missing(denied)), "condition")
+    return f"Nearest rule: {denied.nearest.rule.name}, with {unmet} not met."

@@ -1,0 +1,75 @@
+"""What surrounds every page: navigation that shows only what exists and may be opened, theme, and the demo's banner."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flask import g, request, url_for
+
+from keymgr.people.whois import Visitor
+from keymgr.web.portal import desk, portal
+from keymgr.web.visiting import is_signed_in, visitor
+
+THEME_COOKIE = "keymgr-theme"
+
+
+class Theme(StrEnum):
+    """How pages are coloured; `system` follows the device."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One entry of the navigation; `current` marks where the visitor is."""
+
+    label: str
+    icon: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame of one page; without a visitor there is no navigation."""
+
+    visitor: Visitor | None
+    groups: tuple[tuple[NavItem, ...], ...]
+    theme: Theme
+    demo: bool
+
+
+_GROUPS = (
+    (
+        ("Home", "home", "web.home", ("web.home",)),
+        ("My keys", "key", "web.key_list", ("web.key_list", "web.key_page", "web.key_rotate", "web.key_revoke")),
+        ("Request a key", "plus", "web.key_new", ("web.key_new", "web.key_create")),
+        ("Requests", "tray", "web.request_list", ("web.request_list", "web.request_withdraw")),
+    ),
+    (("Policy", "book", "web.policy_page", ("web.policy_page",)),),
+)
+
+
+def without_visitor() -> None:
+    """Draw the frame of this answer without asking the database who is there: it may be what is broken."""
+    g.without_visitor = True
+
+
+def theme() -> Theme:
+    """Return the theme this browser chose."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return Theme(chosen) if chosen in set(Theme) else Theme.SYSTEM
+
+
+@portal.app_context_processor
+def frame() -> dict[str, Any]:
+    """Give every template its frame."""
+    known = "without_visitor" not in g and is_signed_in()
+    groups = tuple(tuple(_item(*entry) for entry in group) for group in _GROUPS) if known else ()
+    return {"frame": Frame(visitor() if known else None, groups, theme(), desk().demo)}
+
+
+def _item(label: str, icon: str, endpoint: str, covers: tuple[str, ...]) -> NavItem:
+    return NavItem(label, icon, url_for(endpoint), request.endpoint in covers)

@@ -1,0 +1,96 @@
+"""What every request to a page must pass: our own origin, a sign-in where one is asked for, and the form's token."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+
+from keymgr import db
+from keymgr.web.drafts import keep_draft
+from keymgr.web.portal import desk, portal, wants_part
+from keymgr.web.visiting import is_signed_in, note_use
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OUR_SITES = frozenset({"same-origin", "none"})
+_csrf = CSRFProtect()
+
+
+def attach(app: Flask, *, https: bool) -> None:
+    """Set what Flask-WTF reads; its own hook stays off, so that only pages of this door are asked for the token."""
+    app.config.update(
+        WTF_CSRF_ENABLED=True,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_METHODS={"POST", "PUT", "PATCH", "DELETE"},
+        WTF_CSRF_FIELD_NAME="csrf_token",
+        WTF_CSRF_HEADERS=["X-CSRFToken"],
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=True,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=https,
+        SESSION_COOKIE_NAME="__Host-keymgr" if https else "keymgr",
+    )
+    app.jinja_env.globals["csrf_token"] = generate_csrf
+
+
+@portal.before_request
+def guard() -> ResponseReturnValue | None:
+    """Let the request through, or answer it: 403 for a foreign or forged form, sign-in where nobody is signed in."""
+    view = current_app.view_functions[request.endpoint or ""]
+    is_form = request.method not in _SAFE_METHODS
+    reads = not is_form or hasattr(view, "only_reads")
+    if is_form and _is_cross_site():
+        abort(403, "This form was sent from another site, so it was not acted on. Open the page here and try again.")
+    if reads:
+        db.read_only()
+    if not hasattr(view, "open_to_all"):
+        if not is_signed_in():
+            return _sign_in_first()
+        note_use()
+        if reads:
+            db.read_only()
+    if is_form:
+        _check_form_token()
+    return None
+
+
+def _is_cross_site() -> bool:
+    """Judge by what browsers say themselves: Sec-Fetch-Site, and Origin where it is sent."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in _OUR_SITES:
+        return True
+    origin = request.headers.get("Origin")
+    return origin is not None and origin not in {desk().public_url, request.host_url.rstrip("/")}
+
+
+def _check_form_token() -> None:
+    try:
+        _csrf.protect()
+    except CSRFError:
+        abort(
+            403,
+            "This form is no longer valid, perhaps because you signed in or out meanwhile. "
+            "Load the page again and send it once more.",
+        )
+
+
+def _sign_in_first() -> Response:
+    """Send to sign-in and back; a draft of the ask form is kept on the way. htmx gets the whole page, not a part."""
+    keep_draft()
+    url = url_for("web.login", next=_way_back())
+    if wants_part():
+        return Response(status=401, headers={"HX-Redirect": url})
+    return redirect(url, code=303)  # type: ignore[return-value]  # Flask's redirect is typed as Werkzeug's response.
+
+
+def _way_back() -> str:
+    """Return the page to come back to: this one, or the page around a part or a form."""
+    if request.endpoint == "web.key_explain":
+        return url_for("web.key_new") + "?" + request.query_string.decode("ascii", "replace")
+    if request.method == "GET" and not wants_part():
+        return request.full_path.rstrip("?")
+    shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    if shown.netloc != request.host:
+        return "/"
+    return shown.path + (f"?{shown.query}" if shown.query else "")

@@ -1,0 +1,191 @@
+"""One key: how it stands, why it was and is allowed, what it may do, how it is used and what happened to it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from flask import abort, render_template
+from flask.typing import ResponseReturnValue
+
+from keymgr import db
+from keymgr.keys.detail import KeyDetail, Told, detail
+from keymgr.keys.rights import owner_of
+from keymgr.keys.status import Status
+from keymgr.keys.terms import rate_limits
+from keymgr.people.whois import asker_of_owner
+from keymgr.policy.existing import Standing, Verdict
+from keymgr.policy.model import InForce
+from keymgr.policy.wording import span
+from keymgr.web.explanation_lines import Point, points_of
+from keymgr.web.forge import Forge, Place, forge_of
+from keymgr.web.portal import desk, now, portal
+from keymgr.web.visiting import in_force, rights
+from keymgr.web.wording import clock, distance, owner_words, rates
+
+_RECENTLY = timedelta(hours=24)
+_DONE = {
+    "key.issued": "created this key",
+    "key.rotated": "rotated it",
+    "key.revoked": "revoked it",
+    "key.suspended": "suspended it",
+    "key.resumed": "resumed it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event of the timeline as a sentence."""
+
+    at: datetime
+    sentence: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """How the policy in force sees the key; `state` is one of the three classes of the style sheet."""
+
+    state: str
+    sentence: str
+    points: tuple[Point, ...]
+
+
+def read_key(key_id: str) -> KeyDetail:
+    """Read a key the visitor may see; for every other the page does not exist (404)."""
+    session = db.session()
+    owner = owner_of(session, key_id, rights())
+    if owner is None:
+        abort(404)
+    opened = in_force()
+    asker = asker_of_owner(session, owner, None if opened is None else opened.policy)
+    found = detail(session, key_id, rights=rights(), in_force=opened, asker=asker, now=now())
+    if found is None:
+        abort(404)
+    return found
+
+
+@portal.get("/keys/<key_id>")
+def key_page(key_id: str) -> ResponseReturnValue:
+    """Show one key."""
+    key = read_key(key_id)
+    return render_template(
+        "keys/detail.html",
+        key=key,
+        sentence=status_sentence(key, now()),
+        may_rotate=key.row.owner in rights().owners,
+        is_over=key.row.status is Status.REVOKED,
+        then=_then(key),
+        today=_today(key, in_force()),
+        limits=_limits(key),
+        days=[(day.day, sum(day.calls.values())) for day in key.days],
+        refused=sum(number for day in key.days for code, number in day.calls.items() if code != "ok"),
+        timeline=tuple(_happened(told) for told in key.timeline),
+        now=now(),
+    )
+
+
+def status_sentence(key: KeyDetail, moment: datetime) -> str:
+    """Say how the key stands in one or two sentences."""
+    row = key.row
+    used = "It was never used."
+    if row.last_used_at is not None:
+        place = f" from {row.last_used_from}" if row.last_used_from else ""
+        used = f"It was last used {distance(row.last_used_at, moment)}{place}."
+    ends = f"on {clock(row.token_expires_at)} ({distance(row.token_expires_at, moment)})"
+    match row.status:
+        case Status.ACTIVE | Status.EXPIRING:
+            return f"It works until it expires {ends}. {used}"
+        case Status.GRACE:
+            old = "" if row.old_good_until is None else f" The old secret works until {clock(row.old_good_until)}."
+            return f"It was rotated and works.{old} {used}"
+        case Status.SUSPENDED:
+            return f"It is out of use for now. {used}"
+        case Status.EXPIRED:
+            return f"It stopped working {ends}. {used}"
+        case Status.REVOKED:
+            by = "" if key.revoked_by is None else f" by {owner_words(key.revoked_by)}"
+            at = "" if key.revoked_at is None else f" on {clock(key.revoked_at)}"
+            return f"It was revoked{by}{at}: {reason_words(key.state_reason)}. No service accepts it. {used}"
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(row.status)
+
+
+def reason_words(stored: str | None) -> str:
+    """Write a stored reason such as `not_needed: moved` in words."""
+    word, _, note = (stored or "no reason given").partition(": ")
+    return word.replace("_", " ") + (f", “{note}”" if note else "")
+
+
+def was_used_recently(key: KeyDetail, moment: datetime) -> bool:
+    """Tell whether the key was used within a day."""
+    return key.row.last_used_at is not None and key.row.last_used_at > moment - _RECENTLY
+
+
+def _then(key: KeyDetail) -> Place:
+    why = key.why_then
+    forge = Forge(desk().forge_url, desk().policy_folder, why.commit, why.revision)
+    return forge.place_of_text(why.source)
+
+
+def _today(key: KeyDetail, opened: InForce | None) -> Today | None:
+    if key.why_now is None or opened is None:
+        return None
+    standing = key.why_now.standing
+    forge = forge_of(opened, desk().forge_url, desk().policy_folder)
+    return Today(*_verdict_words(standing), points_of(standing.reasons, forge))
+
+
+def _verdict_words(standing: Standing) -> tuple[str, str]:
+    match standing.verdict:
+        case Verdict.OK:
+            return "granted", f"The policy in force allows it, by the rule {standing.rule}."
+        case Verdict.OK_BY_ANOTHER_RULE:
+            return "granted", f"The policy in force allows it, now by the rule {standing.rule}."
+        case Verdict.EXEMPT:
+            return "pending", "A waiver exempts it from a guardrail for now."
+        case Verdict.UNKNOWN:
+            return "pending", "It cannot be said whether the policy in force allows it: evidence is missing."
+        case Verdict.VIOLATES:
+            return "refused", f"The policy in force would not allow it. {_consequence(standing)}"
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(standing.verdict)
+
+
+def _consequence(standing: Standing) -> str:
+    if standing.action is None:
+        return ""
+    after = "" if standing.grace_seconds is None else f" after {span(standing.grace_seconds)}"
+    return f"What follows{after}: {standing.action.value}."
+
+
+def _limits(key: KeyDetail) -> tuple[tuple[str, str], ...]:
+    terms = key.terms
+    found = (
+        ("Calls", rates(rate_limits(terms, "rate_limits"))),
+        ("Calls of all the owner's keys", rates(rate_limits(terms, "owner_rate_limits"))),
+        ("From", ", ".join(key.cidrs) or "any network"),
+        ("New secret", _every(terms["rotate_every_seconds"])),
+        ("Ends when unused for", _span(terms["idle_expiry_seconds"])),
+    )
+    return tuple((label, text) for label, text in found if text)
+
+
+def _every(seconds: int | None) -> str:
+    return "" if seconds is None else f"every {span(seconds)}"
+
+
+def _span(seconds: int | None) -> str:
+    return "" if seconds is None else span(seconds)
+
+
+def _happened(told: Told) -> Happened:
+    done = _DONE.get(told.action, told.action.replace("key.", "").replace("_", " "))
+    who = owner_words(told.actor) if ":" in told.actor else told.actor
+    sentence = f"{who} {done}." if told.outcome == "done" else f"{who} tried what the policy refused: {told.action}."
+    parts = [
+        f"rule {told.detail['rule']}" if told.detail.get("rule") else "",
+        f"reason: {reason_words(str(told.detail['reason']))}" if told.detail.get("reason") else "",
+        f"from {told.address}" if told.address else "",
+        told.request_id or "",
+    ]
+    return Happened(told.at, sentence, " · ".join(part for part in parts if part))

@@ -1,0 +1,73 @@
+"""The first admin of an empty install: a page that exists only behind the one-time token of the server's log."""
+
+from flask import abort, flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from keymgr import db
+from keymgr.people.enrol import NotAdded
+from keymgr.people.first_admin import BadSetupToken, claim_setup, opens_setup
+from keymgr.people.names import BadName
+from keymgr.web.forms import Form, Problem, tidy
+from keymgr.web.portal import go_to, now, open_to_all, portal
+from keymgr.web.visiting import stranger
+
+
+class SetupForm(Form):
+    """Who the first admin is."""
+
+    display_name = StringField(
+        filters=[tidy], validators=[InputRequired("Enter your name."), Length(max=200, message="Shorten your name.")]
+    )
+    name = StringField(filters=[tidy], validators=[InputRequired("Choose a name to sign in with.")])
+    password = PasswordField(validators=[InputRequired("Choose a password.")])
+
+
+@portal.get("/setup")
+@open_to_all
+def setup() -> ResponseReturnValue:
+    """Show the form to who holds the token; to everybody else there is no such page."""
+    token = request.args.get("token", "")
+    if not opens_setup(db.session(), token):
+        abort(404)
+    return render_template("sign_in/setup.html", form=SetupForm(), token=token, problems=())
+
+
+@portal.post("/setup")
+@open_to_all
+def setup_submit() -> ResponseReturnValue:
+    """Make the first admin, who then signs in like everybody else."""
+    form = SetupForm()
+    token = request.form.get("token", "")
+    problems = form.problems() if not form.validate() else _claim(form, token)
+    if problems:
+        return render_template("sign_in/setup.html", form=form, token=token, problems=problems), 422
+    flash("You are the first administrator. Sign in with your new name and password.")
+    return go_to(url_for("web.login"))
+
+
+def _claim(form: SetupForm, token: str) -> tuple[Problem, ...]:
+    """Spend the token; what has to be corrected is returned and leaves the token good."""
+    session = db.session()
+    try:
+        outcome = claim_setup(
+            session,
+            token,
+            form.name.data or "",
+            form.password.data or "",
+            now=now(),
+            display_name=form.display_name.data or "",
+            actor=stranger(),
+        )
+    except BadName as error:
+        return (Problem("name", str(error)),)
+    match outcome:
+        case BadSetupToken():
+            raise NotFound
+        case NotAdded(sentence):
+            return (Problem("password", sentence),)
+        case _:
+            session.commit()
+            return ()

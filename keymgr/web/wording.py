@@ -1,0 +1,79 @@
+"""How pages speak of time and numbers: absolute with the zone, relative beside it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from keymgr.policy.model import OwnerKind, RateLimit
+from keymgr.policy.wording import all_of, count
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_PER = {1: "a second", _MINUTE: "a minute", _HOUR: "an hour", _DAY: "a day"}
+
+
+def date(moment: datetime) -> str:
+    """Write a day, such as `1 Dec 2026`."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def clock(moment: datetime) -> str:
+    """Write a moment with its zone, such as `1 Dec 2026, 14:00 UTC`."""
+    return f"{date(moment)}, {moment:%H:%M} UTC"
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """Write how far a moment is from now, such as `in 9 days` or `4 min ago`."""
+    seconds = int((moment - now).total_seconds())
+    if abs(seconds) < _MINUTE:
+        return "in less than a minute" if seconds > 0 else "just now"
+    words = _rough(abs(seconds))
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def _rough(seconds: int) -> str:
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR} h"
+    return count(seconds // _DAY, "day")
+
+
+def until(moment: datetime, seconds: int) -> str:
+    """Write when something ends that starts at `moment`, such as `22 Dec 2026`; short spans name the hour."""
+    end = moment + timedelta(seconds=seconds)
+    return clock(end) if seconds < 2 * _DAY else date(end)
+
+
+def rate(limit: RateLimit) -> str:
+    """Write a rate limit, such as `6,000 calls a minute` or `500 calls in 10 seconds`."""
+    per = _PER.get(limit.per_seconds)
+    if per is None:
+        per = f"in {_span(limit.per_seconds)}"
+    return f"{limit.requests:,} calls {per}"
+
+
+def rates(limits: Iterable[RateLimit]) -> str:
+    """Write several limits as one list."""
+    return all_of(rate(limit) for limit in limits)
+
+
+def owner_words(owner_id: str) -> str:
+    """Write an owner id such as `svc:pay-ci` in words."""
+    kind, _, name = owner_id.partition(":")
+    return f"service account {name}" if kind == "svc" else name
+
+
+def kind_words(kind: OwnerKind) -> str:
+    """Write what an owner is."""
+    return "a person" if kind is OwnerKind.USER else "a service account"
+
+
+def thousands(number: int) -> str:
+    """Write a number so that it can be read, such as `12,402`."""
+    return f"{number:,}"
+
+
+def _span(seconds: int) -> str:
+    for size, noun in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if seconds % size == 0:
+            return count(seconds // size, noun)
+    return count(seconds, "second")

@@ -1,0 +1,168 @@
+/* What a page cannot do by itself. Everything here is an addition: each flow works without this file. */
+"use strict";
+
+const find = (selector) => document.querySelector(selector);
+const listen = (names, action) => names.forEach((name) => document.addEventListener(name, action));
+
+/* Say what a swap changed, once and briefly. */
+function announce(text) {
+  find("#live").textContent = text;
+}
+
+/* The secret: on the screen until copied or saved, and gone from the page when the page is left. */
+let saved = false;
+
+function markSaved() {
+  saved = true;
+}
+
+function warnBeforeLeaving(event) {
+  const field = find("[data-secret]");
+  if (field && field.value && !saved) event.preventDefault();
+}
+
+function forgetSecret() {
+  const field = find("[data-secret]");
+  if (field) {
+    field.value = "";
+    field.placeholder = "The key was shown once and has left this page.";
+  }
+}
+
+window.addEventListener("beforeunload", warnBeforeLeaving);
+window.addEventListener("pagehide", forgetSecret);
+document.addEventListener("copy", (event) => {
+  if (event.target.closest?.("[data-secret]")) markSaved();
+});
+
+/* Copy: say so only when it happened. */
+function select(node) {
+  if (node.select) {
+    node.focus();
+    node.select();
+    return;
+  }
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}
+
+async function write(node) {
+  try {
+    await navigator.clipboard.writeText(node.value ?? node.textContent);
+    return true;
+  } catch {
+    select(node);
+    try {
+      return document.execCommand("copy");
+    } catch {
+      return false;
+    }
+  }
+}
+
+async function copy(button) {
+  const node = find(button.dataset.copy);
+  const said = find(button.dataset.said);
+  const done = await write(node);
+  said.textContent = done
+    ? button.dataset.done
+    : "Copy failed. The text is selected: press Ctrl+C or ⌘C.";
+  if (!done) {
+    select(node);
+    return;
+  }
+  button.focus();
+  if (node.matches("[data-secret]")) markSaved();
+}
+
+/* Download: a file made in the page, so that the secret travels no second time. */
+function download(button) {
+  const text = `${button.dataset.variable}=${find("[data-secret]").value}\n`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = button.dataset.download;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  find(button.dataset.said).textContent = `Saved as ${button.dataset.download}.`;
+  markSaved();
+}
+
+document.addEventListener("click", (event) => {
+  const copier = event.target.closest("[data-copy]");
+  if (copier) copy(copier);
+  const saver = event.target.closest("[data-download]");
+  if (saver) {
+    event.preventDefault();
+    download(saver);
+  }
+});
+
+/* Parts that only make sense with a script show themselves. */
+function reveal(root) {
+  root.querySelectorAll("[data-script-only]").forEach((node) => {
+    node.hidden = false;
+  });
+}
+
+reveal(document);
+
+/* A form that is on its way is not sent again. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("hx-post") || event.submitter?.formTarget) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+});
+
+/* htmx, by its names in version 2 and 4: busy marks, announcements, failures beside the control, no polls in hidden tabs. */
+const context = (event) => event.detail.ctx ?? event.detail;
+const targetOf = (event) => context(event).target;
+
+listen(["htmx:beforeRequest", "htmx:before:request"], (event) => {
+  if (document.hidden && event.target.closest("[data-poll]")) event.preventDefault();
+  event.target.querySelector?.(":scope > .inline-note")?.remove();
+  targetOf(event)?.setAttribute("aria-busy", "true");
+});
+
+listen(["htmx:afterRequest", "htmx:after:request"], (event) => {
+  targetOf(event)?.removeAttribute("aria-busy");
+});
+
+listen(["htmx:afterSettle", "htmx:after:settle"], (event) => {
+  const root = event.detail.elt ?? event.target;
+  const line = root.querySelector?.("[data-announce]");
+  if (line) announce(line.textContent.trim());
+  reveal(document);
+});
+
+function retry(event) {
+  const cause = event.detail.requestConfig?.triggeringEvent;
+  const source = cause?.target?.isConnected ? cause.target : event.target;
+  if (source.requestSubmit) source.requestSubmit();
+  else source.dispatchEvent(new Event(cause?.type ?? "change", { bubbles: true }));
+}
+
+listen(["htmx:sendError", "htmx:responseError", "htmx:timeout", "htmx:error"], (event) => {
+  const status = event.detail.xhr?.status;
+  const reference = status ? event.detail.xhr.getResponseHeader("X-Request-Id") : null;
+  const note = document.createElement("p");
+  const button = document.createElement("button");
+  note.className = "inline-note";
+  note.setAttribute("role", "alert");
+  note.textContent = status ? `The server had a problem (reference ${reference ?? "unknown"}).` : "Not sent: the server did not answer.";
+  button.type = "button";
+  button.className = "button";
+  button.textContent = "Retry";
+  button.addEventListener("click", () => {
+    note.remove();
+    retry(event);
+  });
+  note.append(button);
+  event.target.querySelector(":scope > .inline-note")?.remove();
+  event.target.append(note);
+});
