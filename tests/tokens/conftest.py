@@ -7,9 +7,14 @@ from typing import Any
 
 import jwt
 import pytest
+from hypothesis import settings
 
 from keymgr.tokens.claims import Claims
 from keymgr.tokens.signing import Algorithm, SigningKey, VerifyingKey, generate, verifying_key
+
+# A busy machine is slow now and then; that is no finding.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Writes the token with this header and payload, signed with the key; a payload may also be raw bytes.
 Craft = Callable[[Mapping[str, Any] | bytes, Mapping[str, Any] | bytes, SigningKey], str]

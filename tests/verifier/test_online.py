@@ -133,7 +133,7 @@ def test_a_hanging_server_is_given_up_within_the_timeout(stub: Stub, verifier: V
     stub.delay_seconds = 2
     start = time.monotonic()
     assert code_of(verifier.verify("a.b.c")) is VerdictCode.VERIFIER_UNAVAILABLE
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 1.9
 
 
 def test_a_server_that_is_down_is_not_a_yes() -> None:
