@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from keymgr.policy.durations import BadDurationError, parse_duration
 from keymgr.policy.facts import FACTS, OPERATORS, Fact, FactType, Operator
@@ -51,6 +51,12 @@ class ConditionPart(Part):
             raise wrong("E218", message, f"use one of {fitting}", path=(operator,))
         comparable(fact, operator, value)
         return self
+
+    @model_serializer
+    def _by_value(self) -> dict[str, FactValue]:
+        """Write the condition by what it means, so that `2160h` and `90d` are one for the digest."""
+        operator, value = self.comparisons[0]
+        return {"fact": self.fact, operator.value: comparable(FACTS[self.fact], operator, value)}
 
 
 def comparable(fact: Fact, operator: Operator, value: FactValue) -> FactValue:
