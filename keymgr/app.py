@@ -5,16 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask
-from jinja2 import StrictUndefined
 
 from keymgr import api, db, web
-from keymgr.api.desk import open_desk
-from keymgr.api.shortcut import Shortcut
 from keymgr.config import Settings, load
 from keymgr.config.logs import speak
 from keymgr.parts import make_issuer, make_throttle, make_verifier
 from keymgr.reconcile.live import in_force
-from keymgr.web.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _bare(settings)
     engine = db.attach(app, settings.database_url)
     issuer, verifier = make_issuer(settings), make_verifier(settings, engine)
-    machine_desk = open_desk(
+    machine_desk = api.open_desk(
         engine,
         verifier,
         issuer,
@@ -43,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         trusted_proxies=settings.trusted_proxies,
         allowed_hosts=frozenset(settings.allowed_hosts),
     )
-    browser_desk = Desk(
+    browser_desk = web.Desk(
         issuer=issuer,
         in_force=in_force,
         throttle=make_throttle(settings),
@@ -58,9 +54,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     api.register(app, machine_desk)
     web.register(app, browser_desk)
-    app.wsgi_app = Shortcut(app.wsgi_app, machine_desk)  # type: ignore[method-assign] # Flask's documented way.
     if settings.demo:
-        app.wsgi_app = OnlyHere(app.wsgi_app)  # type: ignore[method-assign] # as above.
+        app.wsgi_app = OnlyHere(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware.
     return app
 
 
@@ -69,7 +64,6 @@ def _bare(settings: Settings) -> Flask:
     app = Flask("keymgr", root_path=str(_PACKAGE), template_folder=ASSETS / "templates", static_folder=None)
     app.static_folder = str(ASSETS / "static")
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=_LARGEST_FORM_BYTES)
-    app.jinja_env.undefined = StrictUndefined
     return app
 
 

@@ -38,20 +38,30 @@ def transaction(settings: Settings) -> Iterator[Session]:
 
 def prepare(settings: Settings) -> tuple[str, ...]:
     """Create or migrate the database, with its folder, and return the migrations that were missing."""
-    if settings.database_url.startswith("sqlite:///"):
-        folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    todo = missing(settings)
+    os.umask(0o077)  # What SQLite creates from here on is for this account alone.
+    file = database_file(settings)
+    if file is not None:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _errors_for_people():
+        todo = pending(settings.database_url)
         upgrade(settings.database_url)
     return todo
 
 
 def missing(settings: Settings) -> tuple[str, ...]:
-    """Return the migrations that the database still lacks."""
-    os.umask(0o077)  # What SQLite creates from here on is for this account alone.
+    """Return the migrations that the database still lacks; one that is not there yet is `Unavailable`."""
+    os.umask(0o077)  # As above: looking at it may create its write-ahead log.
+    file = database_file(settings)
+    if file is not None and not file.exists():
+        raise Unavailable(f"There is no database {file} yet. Run `keymgr database upgrade`.")
     with _errors_for_people():
         return pending(settings.database_url)
+
+
+def database_file(settings: Settings) -> Path | None:
+    """Return the SQLite file, None for PostgreSQL."""
+    url = settings.database_url
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from keymgr.cli.database import database_file
 from keymgr.cli.finding import Finding, Level
 from keymgr.config import Settings, files_with_secrets
 
@@ -56,12 +57,6 @@ def look_at_proxies(settings: Settings) -> Iterator[Finding]:
     else:
         trusted = ", ".join(map(str, settings.trusted_proxies)) or "nobody"
         yield Finding(Level.OK, "proxies", f"Trusted to forward a client's address: {trusted}.")
-
-
-def database_file(settings: Settings) -> Path | None:
-    """Return the SQLite file, None for PostgreSQL."""
-    url = settings.database_url
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 def _file_system(folder: Path) -> str:
