@@ -258,14 +258,18 @@ def _fail(rows: Sequence[SigningKeyFacts]) -> Mapping[str, VerifyingKey]:
 
 def test_a_database_that_lost_its_tables_is_doubt_until_they_are_back(states: States, engine: Engine) -> None:
     assert state_of(states) is KeyState.ACTIVE
-    for old, new in (("signing_key", "away"), ("away", "signing_key")):
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"alter table {old} rename to {new}")
-            connection.commit()
-        if new == "away":
-            with pytest.raises(StatesUnavailableError):
-                states.signing_keys()
+    rename(engine, ("signing_key", "keys_away"), ("change_feed", "feed_away"))
+    with pytest.raises(StatesUnavailableError):
+        states.signing_keys()
+    rename(engine, ("keys_away", "signing_key"), ("feed_away", "change_feed"))
     assert state_of(states) is KeyState.ACTIVE
+
+
+def rename(engine: Engine, *tables: tuple[str, str]) -> None:
+    with engine.connect() as connection:
+        for old, new in tables:
+            connection.exec_driver_sql(f"alter table {old} rename to {new}")
+        connection.commit()
 
 
 def serve(states: SqliteKeyStates[CredentialFacts], pipe: Connection) -> None:
