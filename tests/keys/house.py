@@ -103,8 +103,9 @@ def put_in_force(session: Session, policy: Policy, now: datetime, documents: lis
         session.add(PolicyHead(id=1, revision_id=revision.id))
     else:
         head.revision_id = revision.id
+    in_force = InForce(policy, revision.id, "4f2c1ab")
     session.commit()
-    return InForce(policy, revision.id, "4f2c1ab")
+    return in_force
 
 
 def add_person(session: Session, name: str, now: datetime) -> str:
@@ -156,7 +157,12 @@ class Counter:
         return outcome
 
     def issue(
-        self, wish: Wish | None = None, *, name: str = "checkout worker", asker: Asker = ANA, now: datetime | None = None
+        self,
+        wish: Wish | None = None,
+        *,
+        name: str = "checkout worker",
+        asker: Asker = ANA,
+        now: datetime | None = None,
     ) -> Issued:
         outcome = self.ask(an_order(wish, name=name), asker=asker, now=now)
         assert isinstance(outcome, Issued), outcome
