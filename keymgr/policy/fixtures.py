@@ -1,8 +1,10 @@
 """Turns the fixtures of a policy test into the values that the engine judges."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from keymgr.policy.documents_tests import CasePart, FixturesPart, KeyFixture, RequestFixture
+from keymgr.policy.durations import write_duration
 from keymgr.policy.existing import LiveKey
 from keymgr.policy.facts import OwnerStatus
 from keymgr.policy.fields import Part
@@ -68,11 +70,15 @@ def live_key_of(key: KeyFixture, owner: Asker) -> LiveKey:
 
 def written(owner: str, fixture: Part) -> str:
     """Write out a request or key in full, so that a failure shows what was judged."""
-    fields = {field: value for field, value in fixture if value not in (None, (), {}) and field != "owner"}
-    return f"owner {owner}, " + ", ".join(f"{field} {_plain(value)}" for field, value in fields.items()) + "."
+    fields = [f"{field} {_plain(field, value)}" for field, value in fixture if value and field != "owner"]
+    return ", ".join([f"owner {owner}", *fields]) + "."
 
 
-def _plain(value: object) -> str:
+def _plain(field: str, value: object) -> str:
+    if isinstance(value, int):
+        if field == "ttl":
+            return write_duration(value)
+        return datetime.fromtimestamp(value, UTC).isoformat() if field.endswith("_at") else str(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(str(entry) for entry in value) + "]"
     if isinstance(value, dict):

@@ -13,7 +13,8 @@ _WHERE_AND_WHO = frozenset({Reason.RULE_ENVIRONMENT, Reason.RULE_SCOPE, Reason.R
 def in_order_of_nearness(nears: Iterable[Near], case: Case) -> tuple[Near, ...]:
     """Sort rules: first those made for this asker and target, then by how little they miss, then by name.
 
-    Of rules that miss the same number, one for the wished environment and with more of the wished scopes is nearer.
+    Of rules that miss the same number, one for the wished environment is nearer, then one for the asker's team, then
+    the one with more of the wished scopes.
     """
     return tuple(sorted(nears, key=lambda near: _distance(near, case)))
 
@@ -35,13 +36,14 @@ def why_none(considered: tuple[Near, ...], case: Case) -> tuple[Unmet, ...]:
     return nearest.unmet
 
 
-def _distance(near: Near, case: Case) -> tuple[bool, int, bool, int, str]:
-    rule = near.rule
-    for_others = not rule.teams and any(unmet.reason is Reason.RULE_ROLE for unmet in near.unmet)
+def _distance(near: Near, case: Case) -> tuple[bool, int, bool, bool, int, str]:
+    rule, missed = near.rule, {unmet.reason for unmet in near.unmet}
+    for_others = not rule.teams and Reason.RULE_ROLE in missed
     return (
         for_others or not _speaks_of_this(near),
         len(near.unmet),
-        case.environment.name not in rule.environments,
+        Reason.RULE_ENVIRONMENT in missed,
+        Reason.RULE_TEAM in missed,
         -len(rule.scopes & case.wish.scopes),
         rule.name,
     )
