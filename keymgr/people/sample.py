@@ -25,12 +25,12 @@ class SamplePerson:
 
 
 SAMPLE_PEOPLE = (
-    SamplePerson("ada", "Ada Adeyemi", "runs the portal: admin", "ada-keeps-the-keys"),
+    SamplePerson("ada", "Ada Adeyemi", "runs the platform, portal admin", "ada-keeps-the-keys"),
     SamplePerson("ben", "Ben Brandt", "developer in payments", "ben-likes-blue-doors"),
     SamplePerson("cleo", "Cleo Costa", "leads payments, approves", "cleo-reads-every-rule"),
-    SamplePerson("dana", "Dana Dahl", "analyst", "dana-counts-small-birds"),
-    SamplePerson("eli", "Eli Endo", "on the security team", "eli-locks-up-at-night"),
-    SamplePerson("finn", "Finn Farah", "auditor, only looks", "finn-follows-the-trail"),
+    SamplePerson("dana", "Dana Dahl", "analyst, asks for reports", "dana-counts-small-birds"),
+    SamplePerson("eli", "Eli Endo", "on the security team, auditor", "eli-locks-up-at-night"),
+    SamplePerson("finn", "Finn Farah", "developer in shipping", "finn-ships-on-fridays"),
 )
 SAMPLE_SERVICE_ACCOUNTS = (("pay-ci", "payments"), ("nightly-export", "analytics"))
 _DEMO = Actor(id="cli:demo")

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr import __version__
-from keymgr.policy.compile import compile_policy
 from keymgr.policy.documents import Document
-from keymgr.policy.load import Loaded, from_snapshot, load, to_snapshot
+from keymgr.policy.load import from_snapshot, to_snapshot
 from keymgr.policy.model import Policy
 from keymgr.policy.problems import Problems
+from keymgr.policy.read import ReadPolicy, read_policy
 from keymgr.policy.testing import TestReport, run_tests
 from keymgr.reconcile.live import stored_policy
 from keymgr.store.audit import AuditEvent, record
@@ -90,7 +90,7 @@ def apply_policy(
     `revision` is the commit; `expect_base` the digest that must still be in force. `session` must not have begun.
     Raises `LockNotObtained` when another apply, or decisions in progress, do not end within `wait_seconds`.
     """
-    proposed = examine(files)
+    proposed = examine(files, now=now)
     if not isinstance(proposed, Proposed):
         return proposed
     own_policy(session, wait_seconds)
@@ -109,16 +109,13 @@ def apply_policy(
     return Applied(row.id, row.digest, changed=True, summary=summary)
 
 
-def examine(files: Mapping[str, bytes]) -> Proposed | Invalid | TestsFailed:
+def examine(files: Mapping[str, bytes], *, now: datetime) -> Proposed | Invalid | TestsFailed:
     """Load, compile and test a folder; reads no database."""
-    loaded = load(files)
-    if not isinstance(loaded, Loaded):
-        return Invalid(loaded)
-    policy = compile_policy(loaded.documents)
-    if not isinstance(policy, Policy):
-        return Invalid(policy)
-    report = run_tests(loaded.documents, policy)
-    return Proposed(loaded.documents, policy) if report.passed else TestsFailed(report)
+    found = read_policy(files, now=now)
+    if not isinstance(found, ReadPolicy):
+        return Invalid(found)
+    report = run_tests(found.documents, found.policy)
+    return Proposed(found.documents, found.policy) if report.passed else TestsFailed(report)
 
 
 def summarise(before: Iterable[Document], after: Iterable[Document]) -> Summary:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, select
@@ -14,8 +15,12 @@ from keymgr.store.policies import PolicyHead, PolicyRevision
 
 _LOG = logging.getLogger(__name__)
 _LOCK = threading.Lock()
-_NEWEST: WeakKeyDictionary[Engine, tuple[int, InForce | None]] = WeakKeyDictionary()
-"""The last revision each database had in force; rows of revisions never change, so an entry is never wrong."""
+_Label = tuple[int, str, str | None, datetime]
+_HEAD = select(PolicyRevision.id, PolicyRevision.digest, PolicyRevision.commit, PolicyRevision.applied_at).join(
+    PolicyHead
+)
+_NEWEST: WeakKeyDictionary[Engine, tuple[_Label, InForce | None]] = WeakKeyDictionary()
+"""The last revision each database had in force. The number alone is no key: an apply that is undone gives it back."""
 
 
 def in_force(session: Session) -> InForce | None:
@@ -25,16 +30,20 @@ def in_force(session: Session) -> InForce | None:
     """
     bind = session.get_bind()
     engine = bind if isinstance(bind, Engine) else bind.engine
-    revision_id = session.scalar(select(PolicyHead.revision_id))
-    if revision_id is None:
+    head = session.execute(_HEAD).one_or_none()
+    if head is None:
         return None
+    label: _Label = (head.id, head.digest, head.commit, head.applied_at)
     with _LOCK:
         known = _NEWEST.get(engine)
-    if known is not None and known[0] == revision_id:
+    if known is not None and known[0] == label:
         return known[1]
-    found = _compiled(session, revision_id)
+    policy = stored_policy(session, head.id)
+    if policy is None:
+        _LOG.error("Nothing is issued: this version cannot read policy revision %d. Apply the policy again.", head.id)
+    found = None if policy is None else InForce(policy, head.id, head.commit)
     with _LOCK:
-        _NEWEST[engine] = (revision_id, found)
+        _NEWEST[engine] = (label, found)
     return found
 
 
@@ -43,14 +52,3 @@ def stored_policy(session: Session, revision_id: int) -> Policy | None:
     documents = session.scalar(select(PolicyRevision.documents).where(PolicyRevision.id == revision_id))
     compiled = compile_policy(from_snapshot(documents or []))
     return compiled if isinstance(compiled, Policy) else None
-
-
-def _compiled(session: Session, revision_id: int) -> InForce | None:
-    policy = stored_policy(session, revision_id)
-    if policy is None:
-        _LOG.error(
-            "Nothing is issued: this version cannot read policy revision %d. Apply the policy again.", revision_id
-        )
-        return None
-    commit = session.scalar(select(PolicyRevision.commit).where(PolicyRevision.id == revision_id))
-    return InForce(policy, revision_id, commit)
