@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from keymgr.policy.decision import Allowed, Decision, Denied, NeedsApproval, Unmet
+from keymgr.policy.decision import Decision, Denied, NeedsApproval, Unmet
 from keymgr.policy.documents_tests import ExpectedDecision, ExpectedVerdict
 from keymgr.policy.existing import Standing
 from keymgr.policy.wording import all_of
@@ -47,13 +47,9 @@ def _difference(fields: Mapping[str, tuple[object, AbstractSet[object]]], told: 
 
 
 def _word(decision: Decision) -> str:
-    match decision:
-        case Allowed():
-            return "allow"
-        case NeedsApproval():
-            return "needs_approval"
-        case Denied():
-            return "deny"
+    if isinstance(decision, Denied):
+        return "deny"
+    return "needs_approval" if isinstance(decision, NeedsApproval) else "allow"
 
 
 def _steps(decision: Decision) -> set[object]:

@@ -1,6 +1,5 @@
 """Turns the fixtures of a policy test into the values that the engine judges."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from keymgr.policy.documents_tests import CasePart, FixturesPart, KeyFixture, RequestFixture
@@ -9,26 +8,11 @@ from keymgr.policy.existing import LiveKey
 from keymgr.policy.facts import OwnerStatus
 from keymgr.policy.fields import Part
 from keymgr.policy.model import Asker, Evidence, OwnerKind, Policy, Wish
-from keymgr.policy.wording import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownFixture:
-    """A case names what is not there; `sentence` says what and what there is."""
-
-    sentence: str
-
-
-def asker_of(name: str, fixtures: FixturesPart, policy: Policy) -> Asker | UnknownFixture:
+def asker_of(name: str, fixtures: FixturesPart, policy: Policy) -> Asker:
     """Return the owner as the portal would see it: with the roles written, and those bound to the owner's teams."""
-    owner = fixtures.owners.get(name)
-    if owner is None:
-        return UnknownFixture(f"There is no owner {name} in the fixtures. {did_you_mean(name, fixtures.owners)}")
-    for kind, names, known in (("team", owner.teams, policy.teams), ("role", owner.roles, policy.roles)):
-        unknown = [each for each in names if each not in known]
-        if unknown:
-            there = did_you_mean(unknown[0], known)
-            return UnknownFixture(f"The owner {name} has the {kind} {unknown[0]}, which is not declared. {there}")
+    owner = fixtures.owners[name]
     teams = frozenset(owner.teams)
     bound = frozenset(role.name for role in policy.roles.values() if role.teams & teams)
     prefix = "user" if owner.kind is OwnerKind.USER else "svc"
@@ -36,14 +20,10 @@ def asker_of(name: str, fixtures: FixturesPart, policy: Policy) -> Asker | Unkno
     return Asker(f"{prefix}:{name}", owner.kind, teams, bound.union(owner.roles), active)
 
 
-def request_of(case: CasePart, fixtures: FixturesPart) -> RequestFixture | UnknownFixture:
+def request_of(case: CasePart, fixtures: FixturesPart) -> RequestFixture:
     """Return the case's request, each field that `with` writes replaced as a whole."""
-    request = fixtures.requests.get(case.request)
-    if request is None:
-        there = did_you_mean(case.request, fixtures.requests)
-        return UnknownFixture(f"There is no request {case.request} in the fixtures. {there}")
     changed = {field: getattr(case.changed, field) for field in case.changed.model_fields_set}
-    return request.model_copy(update=changed)
+    return fixtures.requests[case.request].model_copy(update=changed)
 
 
 def wish_of(request: RequestFixture) -> tuple[Wish, Evidence]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from keymgr.policy.model import Enforcement, Guardrail, OwnerKind, Policy, Rule, Scope
-from keymgr.policy.wording import any_of
 
 _KINDS = {OwnerKind.SERVICE_ACCOUNT: "service accounts", OwnerKind.USER: "people"}
 
@@ -39,23 +38,13 @@ class _Cell:
 
 
 def breaches(policy: Policy, invariant: Invariant, now: int) -> tuple[str, ...]:
-    """Return a sentence for each way in which a rule lets somebody else in, and for each name that is not declared."""
-    unknown = _unknown_names(policy, invariant)
-    if unknown:
-        return (f"The invariant names {any_of(unknown)}, which is not declared.",)
+    """Return a sentence for each way in which a rule lets somebody else in."""
     open_ways = (
         cell
         for cell in _cells(policy, invariant)
         if not _is_meant(cell, invariant, policy) and not _is_walled(cell, policy, now)
     )
     return tuple(dict.fromkeys(_sentence(cell) for cell in open_ways))
-
-
-def _unknown_names(policy: Policy, invariant: Invariant) -> list[str]:
-    service = policy.services.get(invariant.service)
-    known = {*policy.teams, *policy.roles, *policy.environments, *policy.services, *(service.scopes if service else ())}
-    named = (invariant.service, *invariant.scopes, *invariant.environments, *invariant.teams, *invariant.roles)
-    return [name for name in named if name not in known]
 
 
 def _cells(policy: Policy, invariant: Invariant) -> Iterator[_Cell]:

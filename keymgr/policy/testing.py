@@ -10,7 +10,7 @@ from keymgr.policy.documents import Document, typed
 from keymgr.policy.documents_tests import CasePart, InvariantPart, LiveKeyCase, PolicyTestDocument, PolicyTestSpec
 from keymgr.policy.existing import standing_of
 from keymgr.policy.expectations import difference_of_decision, difference_of_standing
-from keymgr.policy.fixtures import UnknownFixture, asker_of, live_key_of, request_of, wish_of, written
+from keymgr.policy.fixtures import asker_of, live_key_of, request_of, wish_of, written
 from keymgr.policy.invariants import Invariant, breaches
 from keymgr.policy.model import Policy, Source
 
@@ -53,7 +53,10 @@ class TestReport:
 
 
 def run_tests(documents: Iterable[Document], policy: Policy) -> TestReport:
-    """Run the `PolicyTest` documents among `documents`; no case reads the clock, each test freezes its own moment."""
+    """Run the `PolicyTest` documents among those that `policy` was compiled from, so that every name is declared.
+
+    No case reads the clock; each test freezes its own moment.
+    """
     results: list[TestResult] = []
     seen = Seen()
     for document in documents:
@@ -80,12 +83,7 @@ def _mark(document: Document, path: str) -> Source:
 
 
 def _case_message(case: CasePart, spec: PolicyTestSpec, policy: Policy, seen: Seen) -> str:
-    owner = asker_of(case.owner, spec.fixtures, policy)
-    if isinstance(owner, UnknownFixture):
-        return owner.sentence
-    request = request_of(case, spec.fixtures)
-    if isinstance(request, UnknownFixture):
-        return request.sentence
+    owner, request = asker_of(case.owner, spec.fixtures, policy), request_of(case, spec.fixtures)
     wish, evidence = wish_of(request)
     decision = decide(policy, owner, wish, evidence, spec.now)
     difference = difference_of_decision(case.expect, decision)
@@ -97,8 +95,6 @@ def _case_message(case: CasePart, spec: PolicyTestSpec, policy: Policy, seen: Se
 
 def _live_key_message(live: LiveKeyCase, spec: PolicyTestSpec, policy: Policy, seen: Seen) -> str:
     owner = asker_of(live.key.owner, spec.fixtures, policy)
-    if isinstance(owner, UnknownFixture):
-        return owner.sentence
     standing = standing_of(policy, live_key_of(live.key, owner), spec.now)
     difference = difference_of_standing(live.expect, standing)
     if difference:
