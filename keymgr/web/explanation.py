@@ -6,7 +6,7 @@ from typing import assert_never
 from keymgr.policy.decision import Allowed, Decision, Denied, Explanation, NeedsApproval, Reason
 from keymgr.policy.model import Asker, Policy, Rule, Wish
 from keymgr.policy.wording import all_of, span
-from keymgr.web.explanation_lines import Answer, Line, Point, answer_of, line_of, points_of
+from keymgr.web.explanation_lines import Answer, Line, Point, answer_of, is_by_guardrail, line_of, points_of
 from keymgr.web.forge import Forge, Place
 from keymgr.web.proposal import proposed_rule
 
@@ -79,7 +79,8 @@ def _sentence(whole: Decision, refused: tuple[str, ...], scopes: int) -> str:
                 return "Each scope could be granted alone, but not all of them in one key."
             if len(refused) == scopes:
                 return "The policy does not allow this."
-            return f"The policy does not allow all of this: {all_of(refused)} stands in the way."
+            stand = "stands" if len(refused) == 1 else "stand"
+            return f"The policy does not allow all of this: {all_of(refused)} {stand} in the way."
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(whole)
 
@@ -140,7 +141,7 @@ def _ticket_pattern(whole: Decision) -> str | None:
 def _edit(whole: Decision, forge: Forge) -> Place | None:
     if not isinstance(whole, Denied):
         return None
-    if whole.nearest is not None:
+    if whole.nearest is not None and not is_by_guardrail(whole):
         return forge.place(whole.nearest.rule.source)
     source = whole.reasons[0].source
     return None if source is None else forge.place(source)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from keymgr.policy.decision import Allowed, Decision, Denied, NeedsApproval, Reason, ScopeLine, Terms, Unmet
-from keymgr.policy.model import ApprovalStep, Risk
+from keymgr.policy.model import ApprovalStep, Risk, Rule
 from keymgr.policy.wording import any_of, count, span
 from keymgr.web.forge import Forge, Place
 from keymgr.web.wording import rates
@@ -56,27 +56,36 @@ def answer_of(decision: Decision) -> Answer:
 
 def line_of(line: ScopeLine, forge: Forge) -> Line:
     """Write out one scope's own answer."""
-    decision = line.decision
+    sentence, points = _told(line.decision, forge)
+    rule = _rule_of(line.decision)
+    name, place = (None, None) if rule is None else (rule.name, forge.place(rule.source))
+    return Line(line.scope, line.risk, answer_of(line.decision), sentence, points, name, place)
+
+
+def _told(decision: Decision, forge: Forge) -> tuple[str, tuple[Point, ...]]:
     match decision:
-        case Allowed(rule, terms):
-            sentence, points = f"{_sentence_of(terms)}.", warnings_of(decision, forge)
+        case Allowed(_, terms):
+            return f"You get it {_sentence_of(terms)}.", warnings_of(decision, forge)
         case NeedsApproval(rule, terms):
-            sentence = f"{steps_of(rule.approval.steps)} Then {_sentence_of(terms)}."
-            points = warnings_of(decision, forge)
+            return f"{steps_of(rule.approval.steps)} Then you get it {_sentence_of(terms)}.", warnings_of(
+                decision, forge
+            )
         case Denied():
-            rule = None if decision.nearest is None else decision.nearest.rule
-            sentence, points = _lead(decision), points_of(_missing(decision), forge)
+            return _lead(decision), points_of(_missing(decision), forge)
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(decision)
-    place = None if rule is None else forge.place(rule.source)
-    return Line(line.scope, line.risk, answer_of(decision), sentence, points, rule.name if rule else None, place)
+
+
+def _rule_of(decision: Decision) -> Rule | None:
+    """Return the rule that grants it, or the one that came nearest."""
+    if not isinstance(decision, Denied):
+        return decision.rule
+    return None if decision.nearest is None or is_by_guardrail(decision) else decision.nearest.rule
 
 
 def steps_of(steps: Iterable[ApprovalStep]) -> str:
-    """Say who has to approve, in order, such as `One of the team payments, then two of the role security.`"""
-    parts = [_step(step) for step in steps]
-    text = ", then ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    """Say who approves, in order, such as `Approved by one person in the team payments, then 2 people …`."""
+    return f"Approved by {', then '.join(_step(step) for step in steps)}."
 
 
 def points_of(unmet: Iterable[Unmet], forge: Forge) -> tuple[Point, ...]:
@@ -90,10 +99,9 @@ def warnings_of(decision: Allowed | NeedsApproval, forge: Forge) -> tuple[Point,
 
 
 def _step(step: ApprovalStep) -> str:
-    people = any_of(
-        [*(f"the team {name}" for name in sorted(step.teams)), *(f"the role {name}" for name in sorted(step.roles))]
-    )
-    return f"{'one' if step.count == 1 else step.count} of {people}"
+    groups = [*(f"in the team {name}" for name in sorted(step.teams))]
+    groups += [f"with the role {name}" for name in sorted(step.roles)]
+    return f"{'one person' if step.count == 1 else f'{step.count} people'} {any_of(groups)}"
 
 
 def _sentence_of(terms: Terms) -> str:
@@ -113,10 +121,13 @@ def _missing(denied: Denied) -> tuple[Unmet, ...]:
     return nearest.unmet
 
 
+def is_by_guardrail(denied: Denied) -> bool:
+    """Tell whether a guardrail refuses, so that no rule could help."""
+    return any(hit.unmet == denied.reasons[0] for hit in denied.hits)
+
+
 def _lead(denied: Denied) -> str:
-    if denied.hits and denied.reasons[0] in {hit.unmet for hit in denied.hits}:
-        return "A guardrail forbids it."
-    if denied.nearest is None:
+    if denied.nearest is None or is_by_guardrail(denied):
         return ""
     unmet = count(len(_missing(denied)), "condition")
     return f"Nearest rule: {denied.nearest.rule.name}, with {unmet} not met."

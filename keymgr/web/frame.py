@@ -16,9 +16,9 @@ THEME_COOKIE = "keymgr-theme"
 class Theme(StrEnum):
     """How pages are coloured; `system` follows the device."""
 
-    DARK = "dark"
-    LIGHT = "light"
     SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
 
 
 @dataclass(frozen=True, slots=True)

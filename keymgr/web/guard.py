@@ -47,8 +47,7 @@ def guard() -> ResponseReturnValue | None:
     if not hasattr(view, "open_to_all"):
         if not is_signed_in():
             return _sign_in_first()
-        note_use()
-        if reads:
+        if note_use() and reads:
             db.read_only()
     if is_form:
         _check_form_token()

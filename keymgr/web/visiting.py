@@ -67,13 +67,18 @@ def visitor() -> Visitor:
     return cast("Visitor", current_user.visitor)
 
 
-def note_use() -> None:
-    """Let the idle time start over, at most once a minute, in a short transaction of its own before the page's."""
-    if is_due(visitor(), now()):
-        session = db.session()
-        session.rollback()
-        keep_alive(session, visitor(), now())
-        session.commit()
+def note_use() -> bool:
+    """Let the idle time start over, at most once a minute, in a short transaction of its own before the page's.
+
+    True means that it did, and that the session has no transaction any more.
+    """
+    if not is_due(visitor(), now()):
+        return False
+    session = db.session()
+    session.rollback()
+    keep_alive(session, visitor(), now())
+    session.commit()
+    return True
 
 
 def actor() -> Actor:
