@@ -1,0 +1,94 @@
+"""Usage counts: added up in batches, read per day."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from keymgr.keys.usage import Calls, Day, calls_per_day, record_batch
+from keymgr.store.keys import Credential, Key, Usage
+from keymgr.tokens.verdicts import VerdictCode
+from tests.keys.house import Counter, at_once
+
+OK, LIMITED = VerdictCode.OK, VerdictCode.RATE_LIMITED
+HOUR = timedelta(hours=1)
+
+
+def rows(session: Session) -> list[tuple[datetime, str, int]]:
+    statement = select(Usage.hour, Usage.code, Usage.calls).order_by(Usage.hour, Usage.code)
+    return [(hour, code, calls) for hour, code, calls in session.execute(statement)]
+
+
+def test_batches_add_up_per_hour_and_code(session: Session, counter: Counter) -> None:
+    issued, now = counter.issue(), counter.now
+    calls = Calls(issued.key_id, issued.credential_id, OK, 3, now + timedelta(minutes=59))
+    limited = Calls(issued.key_id, issued.credential_id, LIMITED, 1, now + timedelta(minutes=5))
+
+    record_batch(session, [calls, limited, calls])
+    record_batch(session, [Calls(issued.key_id, issued.credential_id, OK, 4, now + HOUR)])
+    record_batch(session, [limited])
+    record_batch(session, [])
+
+    assert rows(session) == [(now, "ok", 6), (now, "rate_limited", 2), (now + HOUR, "ok", 4)]
+
+
+def test_only_accepted_calls_are_a_use_and_the_last_use_never_goes_back(session: Session, counter: Counter) -> None:
+    issued, now = counter.issue(), counter.now
+    other = counter.issue()
+
+    def use(code: VerdictCode, at: datetime, address: str) -> None:
+        record_batch(session, [Calls(issued.key_id, issued.credential_id, code, 1, at, address)])
+        session.expire_all()
+
+    key, credential = session.get_one(Key, issued.key_id), session.get_one(Credential, issued.credential_id)
+    use(LIMITED, now + HOUR, "10.0.0.1")
+    assert (key.last_used_at, credential.first_used_at) == (None, None)
+    use(OK, now + 2 * HOUR, "10.0.0.2")
+    use(OK, now + HOUR, "10.0.0.3")
+    assert (key.last_used_at, key.last_used_from) == (now + 2 * HOUR, "10.0.0.2")
+    assert credential.first_used_at == now + 2 * HOUR
+    assert session.get_one(Key, other.key_id).last_used_at is None
+    assert session.get_one(Credential, other.credential_id).first_used_at is None
+
+
+def test_within_a_batch_the_latest_is_the_last_use_and_the_earliest_the_first(
+    session: Session, counter: Counter
+) -> None:
+    issued, now = counter.issue(), counter.now
+    times = (now + 2 * HOUR, now + 3 * HOUR, now + HOUR)
+    record_batch(session, [Calls(issued.key_id, issued.credential_id, OK, 1, at, str(at.hour)) for at in times])
+    key, credential = session.get_one(Key, issued.key_id), session.get_one(Credential, issued.credential_id)
+    session.refresh(key)
+    assert (key.last_used_at, key.last_used_from) == (now + 3 * HOUR, "13")
+    assert credential.first_used_at == now + HOUR
+
+
+def test_batches_of_many_processes_lose_nothing(engine: Engine, session: Session, counter: Counter) -> None:
+    keys = [counter.issue(name=name) for name in "abc"]
+    batch = [Calls(key.key_id, key.credential_id, OK, 1, counter.now) for key in keys]
+    orders = [batch, batch[::-1]] * 5
+    at_once(engine, 10, lambda own: record_batch(own, orders.pop()))
+    assert list(session.scalars(select(Usage.calls))) == [10, 10, 10]
+
+
+def test_days_without_a_call_are_there_too(session: Session, counter: Counter) -> None:
+    issued, now = counter.issue(), counter.now
+    for at, code in ((now, OK), (now - 11 * HOUR, OK), (now - 9 * HOUR, LIMITED), (now - timedelta(days=9), OK)):
+        record_batch(session, [Calls(issued.key_id, issued.credential_id, code, 2, at)])
+
+    assert calls_per_day(session, issued.key_id, days=3, now=now) == (
+        Day(date(2026, 11, 20), {}),
+        Day(date(2026, 11, 21), {"ok": 2}),
+        Day(date(2026, 11, 22), {"ok": 2, "rate_limited": 2}),
+    )
+    assert calls_per_day(session, "key_unknown", days=1, now=now) == (Day(date(2026, 11, 22), {}),)
+
+
+@pytest.mark.parametrize("hours", [1, 30])
+def test_calls_of_several_hours_of_one_day_are_one_sum(session: Session, counter: Counter, hours: int) -> None:
+    issued = counter.issue()
+    start = counter.now.replace(hour=0)
+    for number in range(hours):
+        record_batch(session, [Calls(issued.key_id, issued.credential_id, OK, 1, start + number * HOUR)])
+    assert calls_per_day(session, issued.key_id, days=1, now=counter.now)[0].calls == {"ok": min(hours, 24)}
