@@ -36,6 +36,8 @@ _FILTERS = {
     "distance": wording.distance,
     "thousands": wording.thousands,
     "owner_words": wording.owner_words,
+    "icon_of": wording.icon_of,
+    "tone_of": wording.tone_of,
 }
 
 

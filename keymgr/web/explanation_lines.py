@@ -20,6 +20,13 @@ class Answer(StrEnum):
     REFUSED = "refused"
 
 
+_WORDS = {
+    Answer.GRANTED: "is granted at once",
+    Answer.PENDING: "needs approval",
+    Answer.REFUSED: "is not allowed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One thing in a whole sentence, and where it is written."""
@@ -39,6 +46,11 @@ class Line:
     points: tuple[Point, ...]
     rule: str | None
     place: Place | None
+
+    @property
+    def words(self) -> str:
+        """The state in words, as the rest of the sentence that begins with the scope."""
+        return _WORDS[self.answer]
 
 
 def answer_of(decision: Decision) -> Answer:

@@ -16,6 +16,21 @@ from keymgr.web.portal import address, desk, now, only_reads, portal, wants_part
 from keymgr.web.wording import rates
 
 _TOKEN_LENGTH_MAX = 8192
+_PYTHON = """import os
+import urllib.request
+
+request = urllib.request.Request(
+    "https://{service}.example/",
+    headers={{"Authorization": f"Bearer {{os.environ['{variable}']}}"}},
+)
+print(urllib.request.urlopen(request).status)"""
+_SNIPPETS = (
+    ("curl", 'curl -H "Authorization: Bearer ${variable}" https://{service}.example/'),
+    ("Python", _PYTHON),
+    ("GitHub Actions", "# gh secret set {variable}\nenv:\n  {variable}: ${{{{ secrets.{variable} }}}}"),
+    ("Kubernetes", "kubectl create secret generic {service}-key --from-env-file={file}"),
+    ("Docker", "docker run --env-file {file} YOUR_IMAGE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +43,22 @@ class Revealed:
     place: Place
     limits: str
     rotate_every: str | None
+    snippets: tuple[tuple[str, str], ...]
 
 
 def reveal_page(issued: Issued, in_force: InForce, *, rotated: bool = False) -> Response:
     """Show the secret: the caller has committed, so a key whose secret was seen is always a key that exists."""
     rule, terms = issued.decision.rule, issued.decision.terms
     rotate_every = terms.limits.rotate_every_seconds
+    names = {"service": issued.service, "variable": _variable(issued.service), "file": f"{_file_name(issued.name)}.env"}
     revealed = Revealed(
-        variable=_variable(issued.service),
-        file=f"{_file_name(issued.name)}.env",
+        variable=names["variable"],
+        file=names["file"],
         rule=rule.name,
         place=forge_of(in_force, desk().forge_url, desk().policy_folder).place(rule.source),
         limits=rates(terms.limits.rate_limits),
         rotate_every=None if rotate_every is None else span(rotate_every),
+        snippets=tuple((title, text.format(**names)) for title, text in _SNIPPETS),
     )
     return make_response(
         render_template("keys/reveal.html", issued=issued, revealed=revealed, rotated=rotated, now=now())

@@ -3,10 +3,27 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from keymgr.policy.model import OwnerKind, RateLimit
+from keymgr.policy.model import RateLimit
 from keymgr.policy.wording import all_of, count
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MARKS = {
+    "Active": ("ok", "good"),
+    "Approved": ("ok", "good"),
+    "Claimed": ("ok", "good"),
+    "granted": ("ok", "good"),
+    "Expiring": ("clock", "wait"),
+    "Grace": ("clock", "wait"),
+    "Waiting": ("clock", "wait"),
+    "pending": ("clock", "wait"),
+    "Suspended": ("pause", "bad"),
+    "Revoked": ("no", "bad"),
+    "Refused": ("no", "bad"),
+    "refused": ("no", "bad"),
+    "Expired": ("no", "idle"),
+    "Lapsed": ("no", "idle"),
+    "Withdrawn": ("no", "idle"),
+}
 _PER = {1: "a second", _MINUTE: "a minute", _HOUR: "an hour", _DAY: "a day"}
 
 
@@ -62,14 +79,19 @@ def owner_words(owner_id: str) -> str:
     return f"service account {name}" if kind == "svc" else name
 
 
-def kind_words(kind: OwnerKind) -> str:
-    """Write what an owner is."""
-    return "a person" if kind is OwnerKind.USER else "a service account"
-
-
 def thousands(number: int) -> str:
     """Write a number so that it can be read, such as `12,402`."""
     return f"{number:,}"
+
+
+def icon_of(word: str) -> str:
+    """Return the one icon of a status word or of an answer's state."""
+    return _MARKS[word][0]
+
+
+def tone_of(word: str) -> str:
+    """Return the one colour of a status word or of an answer's state, as a class of the style sheet."""
+    return _MARKS[word][1]
 
 
 def _span(seconds: int) -> str:
