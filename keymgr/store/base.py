@@ -21,7 +21,7 @@ class Moment(TypeDecorator[datetime]):
         """Turn a datetime into microseconds; a naive one is refused with `TypeError`."""
         return None if value is None else (value - EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above.
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's.
         """Turn microseconds into a datetime in UTC."""
         return None if value is None else EPOCH + value * _MICROSECOND
 
