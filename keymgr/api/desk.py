@@ -37,6 +37,11 @@ class Desk:
         with read_only(self.engine) as session:
             yield session
 
+    def close(self) -> None:
+        """Write what was counted and let go of files and connections; the next request opens them again."""
+        self.verifier.close()
+        self.engine.dispose()
+
 
 @contextmanager
 def read_only(engine: Engine) -> Iterator[Session]:

@@ -26,6 +26,7 @@ def register(app: Flask, desk: Desk) -> None:
     add_health(blueprint, desk)
     _add_errors(blueprint, desk)
     app.register_blueprint(blueprint)
+    app.extensions["keymgr.api"] = desk
     app.wsgi_app = Shortcut(app.wsgi_app, desk)  # type: ignore[method-assign]  # Flask's documented place for middleware.
 
 

@@ -72,6 +72,11 @@ class Limiter:
             drawn = self._draw_one_by_one(windows, cost)
         return tuple(_state(window, one, now) for window, one in zip(windows, drawn, strict=True))
 
+    def close(self) -> None:
+        """Let go of the counter file, if there is one."""
+        if isinstance(self._storage, SqliteCounters):
+            self._storage.close()
+
     def _draw_one_by_one(self, windows: Sequence[Window], cost: int) -> tuple[Drawn, ...]:
         """Hit the windows until one refuses: larger ones stay untouched, smaller ones soon start over anyway."""
         drawn = []

@@ -37,6 +37,9 @@ class KeyStates(Protocol):
     def caller(self, credential_id: str) -> CallerFacts | None:
         """Return a service credential, None when there is none."""
 
+    def close(self) -> None:
+        """Let go of what is open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
@@ -62,6 +65,12 @@ class Verifier:
         if verdict.known is not None:
             self.usage.count(verdict.known.facts, verdict.code, question.address, now)
         return verdict
+
+    def close(self) -> None:
+        """Write the usage that was counted and let go of files; the next question opens them again."""
+        self.usage.close()
+        self.limiter.close()
+        self.states.close()
 
     def _decide(self, question: Question, now: float) -> Verdict:
         """Check form, signature and dates, then audience, then the rest; cheapest first."""

@@ -62,6 +62,9 @@ class PostgresqlKeyStates(Generic[T]):
         rows = self._rows(_CALLER, {"id": credential_id})
         return self._guarded(lambda: caller_facts(rows[0])) if rows else None
 
+    def close(self) -> None:
+        """Do nothing: the engine is its owner's to close."""
+
     def _parse_keys(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, VerifyingKey]:
         facts = tuple(signing_key_facts(row) for row in rows)
         known = self._known_keys
