@@ -43,19 +43,20 @@ def make_ready(settings: Settings) -> None:
         ensure_active(session, make_issuer(settings), now)
         code = None if settings.demo else make_setup_token(session, now)
     if code is not None:
-        _LOG.warning(
-            "Nobody can sign in yet. Open %s/setup and enter this one-time code: %s", settings.public_url, code
-        )
+        _LOG.warning("Nobody can sign in yet. The first admin opens %s/setup?token=%s", settings.public_url, code)
 
 
 def server_command(settings: Settings) -> Sequence[str]:
     """Write gunicorn's command line; secrets are not on it, the workers read the same settings as we do.
 
     What a client sends in headers never becomes a path, a scheme or an address, unless it is a proxy on the list.
+    The application's module stands as gunicorn's configuration: imported once in the master, it lets new workers start
+    in a moment, and no gunicorn.conf.py of the working directory is read. Each worker makes the application itself.
     """
     options = {
+        "--config": "python:keymgr.app",
         "--bind": settings.bind,
-        "--worker-class": "gthread",
+        "--worker-class": "keymgr.cli.server.Worker",
         "--workers": str(settings.workers),
         "--threads": str(settings.threads),
         "--forwarder-headers": "",
@@ -70,7 +71,7 @@ def server_command(settings: Settings) -> Sequence[str]:
         "--max-requests": "500000",
         "--max-requests-jitter": "50000",
         "--worker-tmp-dir": str(_MEMORY) if _MEMORY.is_dir() else "",
-        "--logger-class": "keymgr.config.logs.ServerLogger" if settings.log_format == "json" else "",
+        "--logger-class": "keymgr.cli.server.JsonLogger" if settings.log_format == "json" else "",
     }
     chosen = [
         f"{name}={value}"

@@ -5,9 +5,6 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
-
 
 class _OneLine(logging.Formatter):
     """Text for people; control characters are escaped, so that nobody can forge a second line."""
@@ -18,7 +15,7 @@ class _OneLine(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class _Json(logging.Formatter):
+class JsonLines(logging.Formatter):
     """One JSON object for each event, for machines."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,16 +31,6 @@ class _Json(logging.Formatter):
         return json.dumps(event)
 
 
-class ServerLogger(Logger):  # type: ignore[misc] # gunicorn carries no types.
-    """Gunicorn's own lines in the same JSON as ours."""
-
-    def setup(self, cfg: Config) -> None:
-        """Set gunicorn's handlers up as it does, with our formatter."""
-        super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(_Json())
-
-
 class _Stderr(logging.Handler):
     """Writes to whatever stderr is at that moment."""
 
@@ -56,7 +43,7 @@ class _Stderr(logging.Handler):
 def speak(log_format: str) -> None:
     """Send this process's log to stderr in the chosen format; a second call replaces the first."""
     handler = _Stderr()
-    handler.setFormatter(_Json() if log_format == "json" else _OneLine())
+    handler.setFormatter(JsonLines() if log_format == "json" else _OneLine())
     root = logging.getLogger()
     root.handlers[:] = [handler, *(other for other in root.handlers if not isinstance(other, _Stderr))]
     logging.getLogger("keymgr").setLevel(logging.INFO)
