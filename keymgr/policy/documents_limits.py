@@ -1,10 +1,10 @@
 """The parts of documents that set limits and say what happens to keys that no longer fit."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from keymgr.policy.fields import Cidr, Count, Duration, Listed, Name, Part
+from keymgr.policy.fields import Cidr, Count, Duration, Listed, Name, Part, unique
 from keymgr.policy.model import TokenForm, ViolationAction
 
 
@@ -14,6 +14,9 @@ class RateLimitPart(Part):
     name: Name = Field(description="What the window is called in answers and headers, such as burst or daily.")
     requests: Count = Field(description="How many calls are let through.")
     per: Duration = Field(description="The length of the window.")
+
+
+Windows = Annotated[tuple[RateLimitPart, ...], Field(min_length=1, max_length=8), AfterValidator(unique)]
 
 
 class QuotaPart(Part):
@@ -46,11 +49,9 @@ class LimitsPart(Part):
         default=None, ge=1, le=1000, description="Live keys of one owner for one service and environment."
     )
     idle_expiry: Duration | None = Field(default=None, description="How long a key may lie unused before it expires.")
-    rate_limits: Listed[RateLimitPart] = Field(
-        default=(), max_length=8, description="Windows that are counted for each key."
-    )
-    owner_rate_limits: Listed[RateLimitPart] = Field(
-        default=(), max_length=8, description="Windows that are counted for all keys of an owner together."
+    rate_limits: Windows = Field(default=(), description="Windows that are counted for each key.")
+    owner_rate_limits: Windows = Field(
+        default=(), description="Windows that are counted for all keys of an owner together."
     )
     quota: QuotaPart | None = Field(default=None, description="Calls per period, refilled at its end.")
     allowed_cidrs: AllowedCidrsPart | None = Field(default=None, description="Source networks of a key.")

@@ -25,7 +25,8 @@ class Problem:
         return self.sort_key < other.sort_key
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.code} {self.message} ({self.remedy})"
+        line = f"{self.file}:{self.line}:{self.column}: {self.code} {self.message} ({self.remedy})"
+        return line.replace("\n", "\\n")
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

@@ -140,8 +140,11 @@ class _Reader:
         if odd:
             message = f"an escape makes the character {spell(odd)}, which is not allowed"
             self.tell("E102", event.mark, message, "remove it")
-        if odd or event.kind is EventKind.ALIAS or not event.plain:
-            return Scalar(event.text, event.mark, flawed=bool(odd or event.tag) or event.kind is EventKind.ALIAS)
+            return Scalar("", event.mark, flawed=True)
+        if event.kind is EventKind.ALIAS or event.tag:
+            return Scalar(event.text, event.mark, flawed=True)
+        if not event.plain:
+            return Scalar(event.text, event.mark)
         try:
             return Scalar(interpret(event.text), event.mark)
         except AmbiguousError:
