@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from keymgr.people.enrol import NotAdded
-from keymgr.people.first_admin import BadSetupToken, claim_setup, is_set_up, make_setup_token
+from keymgr.people.first_admin import BadSetupToken, claim_setup, is_set_up, make_setup_token, opens_setup
 from keymgr.people.names import BadName
 from keymgr.people.sample import plant
 from keymgr.store.audit import AuditEvent
@@ -42,6 +42,18 @@ def test_a_wrong_token_makes_nobody(session: Session, now: datetime, hasher: Pas
     for wrong in ("", "x", stored, token + "x", token[:-1], token.swapcase(), "\udcff"):
         assert claim_setup(session, wrong, "root", PASSWORD, now=now, hasher=hasher) == BadSetupToken()
     assert not is_set_up(session)
+
+
+def test_the_form_opens_only_for_the_token_and_only_while_nobody_is_there(
+    session: Session, now: datetime, hasher: PasswordHasher
+) -> None:
+    assert not opens_setup(session, "")
+    token = str(make_setup_token(session, now))
+    assert opens_setup(session, token)
+    assert opens_setup(session, token)
+    assert not opens_setup(session, token + "x")
+    claim_setup(session, token, "root", PASSWORD, now=now, hasher=hasher)
+    assert not opens_setup(session, token)
 
 
 def test_a_restart_replaces_the_token(session: Session, now: datetime, hasher: PasswordHasher) -> None:

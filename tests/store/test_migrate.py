@@ -1,18 +1,25 @@
 """Migrations bring any database to exactly the tables of the models."""
 
+import fcntl
+import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import Script
 from sqlalchemy import Engine, inspect, text
 
 from keymgr.store import engine as store_engine
 from keymgr.store import migrate
 from keymgr.store.base import Base
 from keymgr.store.engine import StoreError
+from keymgr.store.lock import LockNotObtained
 from keymgr.store.migrations.versions import __path__ as versions
 from tests.databases import make_database
 
@@ -70,3 +77,60 @@ def test_a_new_database_file_can_be_read_by_its_owner_only(tmp_path: Path) -> No
         "new.db": 0,
         "new.db.migrating": 0,
     }
+
+
+def test_an_upgrade_that_waits_too_long_says_who_it_waits_for(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "WAIT_SECONDS", 0.2 if empty_url.startswith("sqlite") else 1)
+    with ExitStack() as stack:
+        if empty_url.startswith("sqlite"):
+            file = stack.enter_context(Path(empty_url.removeprefix("sqlite:///") + ".migrating").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            other = store_engine.connect_once(empty_url)
+            connection = stack.enter_context(other.connect())
+            connection.execute(text(f"SELECT pg_advisory_lock({migrate.MIGRATION_LOCK})"))
+        with pytest.raises(LockNotObtained, match="Another process has been migrating"):
+            migrate.upgrade(empty_url)
+    migrate.upgrade(empty_url)
+
+
+def test_an_upgrade_that_would_break_references_changes_nothing(sqlite_url: str) -> None:
+    engine = store_engine.connect_once(sqlite_url)
+    with engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+        connection.execute(text("INSERT INTO policy_head (id, revision_id) VALUES (1, 99)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0006_audit_and_changes'"))
+        connection.execute(text("DROP TABLE lease"))
+        connection.commit()
+    with pytest.raises(StoreError, match="refer to nothing"):
+        migrate.upgrade(sqlite_url)
+    assert migrate.current(sqlite_url) == "0006_audit_and_changes"
+
+
+def test_every_step_can_be_taken_back(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    engine = store_engine.connect_once(empty_url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(versions[0]).parent))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    migrate.upgrade(empty_url)
+
+
+def test_a_new_step_is_written_with_our_own_column_type(sqlite_url: str, tmp_path: Path) -> None:
+    scripts = tmp_path / "migrations"
+    shutil.copytree(Path(versions[0]).parent, scripts)
+    engine = store_engine.connect_once(sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE lease"))
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        config.attributes["connection"] = connection
+        step = command.revision(config, "leases again", autogenerate=True, rev_id="0099")
+    assert isinstance(step, Script)
+    written = Path(step.path).read_text()
+    assert "from keymgr.store.base import Moment" in written
+    assert 'sa.Column("until", Moment(), nullable=False)' in written.replace("'", '"')
+    compile(written, step.path, "exec")
