@@ -1,5 +1,7 @@
 """What we add to gunicorn, by name on its command line: a stop that drops nobody, and its lines as JSON."""
 
+import socket
+
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
@@ -13,6 +15,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types.
     Gunicorn's own keeps the listening socket open, unanswered, until it ends: whoever connects meanwhile is cut off.
     """
 
+    sockets: list[socket.socket]
+
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's.
         """Begin or stop to accept connections."""
         super().set_accept_enabled(enabled)
@@ -22,7 +26,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types.
                 self._take_in(listener)
                 listener.close()
 
-    def _take_in(self, listener: object) -> None:
+    def _take_in(self, listener: socket.socket) -> None:
         """Accept what the kernel has queued; each is answered as usual, within the graceful timeout."""
         before = -1
         while before != self.nr_conns:

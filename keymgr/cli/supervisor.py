@@ -14,6 +14,7 @@ _LOG = logging.getLogger("keymgr.serve")
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_PATIENCE_SECONDS = 1.0
 
 Child = subprocess.Popen[bytes]
 
@@ -62,7 +63,7 @@ class Supervisor:
     ) -> None:
         self._environ = dict(environ)
         self._events: SimpleQueue[signal.Signals | Child] = SimpleQueue()
-        self._stopping = False
+        self._stopping_since: float | None = None
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note)
         self._server = self._start(server)
@@ -74,8 +75,8 @@ class Supervisor:
             if event is signal.SIGHUP:
                 self._reload(may_reload)
             elif isinstance(event, signal.Signals):
-                self._stop()
-            elif not self._stopping:
+                self._stop(event)
+            elif self._stopping_since is None:
                 self._restart(event)
         for companion in self._companions:
             companion.end()
@@ -111,7 +112,7 @@ class Supervisor:
 
     def _reload(self, may_reload: Callable[[], bool]) -> None:
         """Start new workers and companions, unless the settings they would read are bad."""
-        if self._stopping or not may_reload():
+        if self._stopping_since is not None or not may_reload():
             return
         _LOG.info("Reloading: new workers take over, the old ones finish what they have begun.")
         self._server.send_signal(signal.SIGHUP)
@@ -119,11 +120,15 @@ class Supervisor:
             companion.end()
             companion.start()
 
-    def _stop(self) -> None:
-        """Stop gently the first time; whoever insists gets the quick way."""
+    def _stop(self, number: signal.Signals) -> None:
+        """Stop gently; only who presses Ctrl-C again after a while gets the quick way."""
+        if self._stopping_since is not None:
+            if number is signal.SIGINT and time.monotonic() - self._stopping_since > _PATIENCE_SECONDS:
+                self._server.send_signal(signal.SIGQUIT)
+            return
         _LOG.info("Stopping: requests that have begun are answered first.")
-        self._server.send_signal(signal.SIGQUIT if self._stopping else signal.SIGTERM)
-        self._stopping = True
+        self._stopping_since = time.monotonic()
+        self._server.send_signal(signal.SIGTERM)
         for companion in self._companions:
             companion.due = None
             companion.child.terminate()

@@ -19,7 +19,8 @@ def tell(text):
         stream.write(f"{name} {text}\\n")
 def leave(number, frame):
     tell(signal.Signals(number).name)
-    sys.exit(0)
+    if number == signal.SIGQUIT or name != "server" or "stubborn" not in journal:
+        sys.exit(0)
 for number in (signal.SIGTERM, signal.SIGQUIT):
     signal.signal(number, leave)
 signal.signal(signal.SIGHUP, lambda *_: tell("SIGHUP"))
@@ -33,8 +34,8 @@ import os, sys
 from keymgr.cli.supervisor import Supervisor
 from keymgr.config.logs import speak
 speak("text")
-folder, companion, may_reload = sys.argv[1:]
-child, journal = f"{folder}/child.py", f"{folder}/journal"
+folder, companion, may_reload, journal = sys.argv[1:]
+child = f"{folder}/child.py"
 server = [sys.executable, child, "server", journal]
 companions = {"clock": [sys.executable, child, companion, journal]}
 sys.exit(Supervisor(server, companions, os.environ).run(may_reload=lambda: may_reload == "yes"))
@@ -42,9 +43,9 @@ sys.exit(Supervisor(server, companions, os.environ).run(may_reload=lambda: may_r
 
 
 class Run:
-    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+    def __init__(self, journal: Path, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self._journal = folder / "journal"
+        self._journal = journal
 
     def lines(self) -> list[str]:
         return self._journal.read_text().splitlines() if self._journal.exists() else []
@@ -61,13 +62,14 @@ def until(happened: Callable[[], bool], tell: Callable[[], str]) -> None:
 
 
 @contextmanager
-def running(folder: Path, companion: str = "clock", may_reload: str = "yes") -> Iterator[Run]:
+def running(folder: Path, companion: str = "clock", may_reload: str = "yes", stubborn: str = "") -> Iterator[Run]:
+    journal = folder / ("journal of stubborn children" if stubborn else "journal")
     (folder / "child.py").write_text(CHILD)
-    command = [sys.executable, "-c", PARENT, str(folder), companion, may_reload]
+    command = [sys.executable, "-c", PARENT, str(folder), companion, may_reload, str(journal)]
     process = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE, text=True
     )
-    run = Run(folder, process)
+    run = Run(journal, process)
     try:
         run.wait_for("server began", f"{companion} began")
         yield run
@@ -83,6 +85,18 @@ def test_a_stop_reaches_both_gently_and_the_servers_exit_code_is_ours(tmp_path: 
         run.process.send_signal(number)
         assert run.process.wait(20) == 0
     assert sorted(run.lines()[2:]) == ["clock SIGTERM", "server SIGTERM"]
+
+
+def test_a_stop_that_arrives_twice_is_still_gentle_but_who_insists_is_heard(tmp_path: Path) -> None:
+    with running(tmp_path, companion="clock", stubborn="yes") as run:
+        for _ in range(2):
+            run.process.send_signal(signal.SIGTERM)
+        run.wait_for("server SIGTERM")
+        time.sleep(1.2)
+        assert "server SIGQUIT" not in run.lines()
+        run.process.send_signal(signal.SIGINT)
+        run.wait_for("server SIGQUIT")
+        assert run.process.wait(20) == 0
 
 
 def test_a_reload_reaches_the_server_and_starts_a_new_clock(tmp_path: Path) -> None:
