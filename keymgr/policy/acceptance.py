@@ -8,7 +8,7 @@ from keymgr.policy.case import Case
 from keymgr.policy.conditions import unmet_condition
 from keymgr.policy.decision import Reason, Terms, Unmet
 from keymgr.policy.guardrails import too_few_steps
-from keymgr.policy.model import Guardrail, OwnerKind, Rule
+from keymgr.policy.model import CidrRule, Guardrail, OwnerKind, Rule
 from keymgr.policy.networks import inside
 from keymgr.policy.places import place
 from keymgr.policy.wording import Voice, all_of, any_of, count, span
@@ -39,8 +39,13 @@ def terms_of(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> Terms:
             limits.max_keys_per_owner, *(guardrail.max_keys_per_owner for guardrail in ceilings)
         ),
     )
-    asked = case.wish.ttl_seconds
-    return Terms(limits.default_ttl_seconds if asked is None else asked, longest, case.networks, limits)
+    return Terms(_ttl_seconds(rule, case, ceilings), longest, case.networks, limits)
+
+
+def _ttl_seconds(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> int:
+    if case.wish.ttl_seconds is not None:
+        return case.wish.ttl_seconds
+    return _lowest(rule.limits.default_ttl_seconds, *(guardrail.max_ttl_seconds for guardrail in ceilings))
 
 
 def _target(rule: Rule, case: Case) -> Iterator[Unmet]:
@@ -94,9 +99,9 @@ def _limits(rule: Rule, case: Case) -> Iterator[Unmet]:
 
 def _networks(rule: Rule, case: Case) -> Iterator[Unmet]:
     cidrs = rule.limits.cidrs
-    within = any_of(str(network) for network in cidrs.within)
     if cidrs.required and not case.networks:
-        sentence = f"Name at least one network the key is used from{f', inside {within}' if within else ''}."
+        inside_of = f", inside {_listed(cidrs)}" if cidrs.within else ""
+        sentence = f"Name at least one network the key is used from{inside_of}."
         yield Unmet(Reason.LIMIT_CIDR, sentence, place(rule, "spec.limits.allowed_cidrs.required"))
     if len(case.networks) > cidrs.entries_max:
         allowed = f"At most {count(cidrs.entries_max, 'network')}"
@@ -104,10 +109,13 @@ def _networks(rule: Rule, case: Case) -> Iterator[Unmet]:
         yield Unmet(Reason.LIMIT_CIDR, sentence, place(rule, "spec.limits.allowed_cidrs.max_entries"))
     outside = [str(network) for network in case.networks if cidrs.within and not inside(network, cidrs.within)]
     if outside:
-        sentence = (
-            f"Networks have to lie inside {within}; {all_of(outside)} {'does' if len(outside) == 1 else 'do'} not."
-        )
+        do_not = f"{all_of(outside)} {'does' if len(outside) == 1 else 'do'} not"
+        sentence = f"Networks have to lie inside {_listed(cidrs)}; {do_not}."
         yield Unmet(Reason.LIMIT_CIDR, sentence, place(rule, "spec.limits.allowed_cidrs.within"))
+
+
+def _listed(cidrs: CidrRule) -> str:
+    return any_of(str(network) for network in cidrs.within)
 
 
 def _rest(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> Iterator[Unmet]:
@@ -126,7 +134,7 @@ def _lifetimes(rule: Rule, case: Case, ceilings: tuple[Guardrail, ...]) -> list[
 
     Conditions have to hold for both: a guardrail that shortens the default must never make a rule accept.
     """
-    return list(dict.fromkeys(terms_of(rule, case, binding).ttl_seconds for binding in (ceilings, ())))
+    return list(dict.fromkeys(_ttl_seconds(rule, case, binding) for binding in (ceilings, ())))
 
 
 def _lowest(first: int, *others: int | None) -> int:

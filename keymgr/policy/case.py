@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keymgr.policy.decision import Reason, Unmet
 from keymgr.policy.model import Asker, Environment, Evidence, Network, Policy, Risk, Scope, Service, Wish
-from keymgr.policy.networks import BadNetwork, in_order, parse_network
+from keymgr.policy.networks import BadNetwork, in_order, joined, parse_network
 from keymgr.policy.wording import Voice, all_of, count, did_you_mean, shown, voice_of
 
 NETWORKS_MAX = 256
@@ -14,7 +14,10 @@ BY_RISK = tuple(Risk)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A wish that names only what exists; `scopes` and `networks` are in a fixed order, whatever the wish's was."""
+    """A wish that names only what exists; `scopes` and `networks` are in a fixed order, whatever the wish's was.
+
+    In `merged_networks` neighbours are one network.
+    """
 
     policy: Policy
     asker: Asker
@@ -25,6 +28,7 @@ class Case:
     environment: Environment
     scopes: tuple[Scope, ...]
     networks: tuple[Network, ...]
+    merged_networks: tuple[Network, ...]
     voice: Voice
 
     @property
@@ -47,7 +51,8 @@ def open_case(policy: Policy, asker: Asker, wish: Wish, evidence: Evidence, now:
     if faults or service is None or environment is None:
         return faults
     scopes = tuple(scope for scope in service.scopes.values() if scope.name in wish.scopes)
-    return Case(policy, asker, wish, evidence, now, service, environment, scopes, networks, voice_of(asker))
+    merged = joined(networks)
+    return Case(policy, asker, wish, evidence, now, service, environment, scopes, networks, merged, voice_of(asker))
 
 
 def _owner_faults(asker: Asker) -> Iterable[Unmet]:

@@ -9,7 +9,7 @@
 from keymgr.policy.acceptance import terms_of, unmet_of
 from keymgr.policy.case import Case, open_case
 from keymgr.policy.decision import Allowed, Decision, Denied, Near, NeedsApproval
-from keymgr.policy.guardrails import Review, binding, review
+from keymgr.policy.guardrails import Review, applying, binding, review
 from keymgr.policy.model import Asker, Evidence, Guardrail, Policy, Rule, Wish
 from keymgr.policy.nearest import in_order_of_nearness, why_none
 
@@ -19,12 +19,13 @@ def decide(policy: Policy, asker: Asker, wish: Wish, evidence: Evidence, now: in
     case = open_case(policy, asker, wish, evidence, now)
     if not isinstance(case, Case):
         return Denied(reasons=case)
-    reviewed = review(case, ttl_seconds=wish.ttl_seconds, steps=None)
-    ceilings = binding(case)
+    guardrails = applying(case)
+    reviewed = review(case, guardrails, ttl_seconds=wish.ttl_seconds)
+    ceilings = binding(case, guardrails)
     accepting = accepting_rules(case, ceilings)
     if reviewed.refusals or not accepting:
         return _denied(case, reviewed, ceilings, accepted=bool(accepting))
-    return _granted(case, accepting[0], ceilings)
+    return _granted(case, accepting[0], guardrails, reviewed)
 
 
 def accepting_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Rule, ...]:
@@ -40,13 +41,14 @@ def considered_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Near,
     return in_order_of_nearness((near for near in misses if near.unmet), case)
 
 
-def _granted(case: Case, rule: Rule, ceilings: tuple[Guardrail, ...]) -> Decision:
-    """Grant by the rule, with the guardrails asked again about the lifetime and steps that are known only now."""
-    terms = terms_of(rule, case, ceilings)
-    reviewed = review(case, ttl_seconds=terms.ttl_seconds, steps=len(rule.approval.steps))
-    if rule.approval.steps:
-        return NeedsApproval(rule, terms, reviewed.hits, reviewed.waived)
-    return Allowed(rule, terms, reviewed.hits, reviewed.waived)
+def _granted(case: Case, rule: Rule, guardrails: tuple[Guardrail, ...], reviewed: Review) -> Decision:
+    """Grant by the rule, with the guardrails asked again where the lifetime or the steps are known only now."""
+    terms = terms_of(rule, case, binding(case, guardrails))
+    steps = len(rule.approval.steps)
+    if case.wish.ttl_seconds is None or any(guardrail.approval_steps_min for guardrail in guardrails):
+        reviewed = review(case, guardrails, ttl_seconds=terms.ttl_seconds, steps=steps)
+    granted = NeedsApproval if steps else Allowed
+    return granted(rule, terms, reviewed.hits, reviewed.waived)
 
 
 def _denied(case: Case, reviewed: Review, ceilings: tuple[Guardrail, ...], *, accepted: bool) -> Denied:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from keymgr.policy.case import Case, open_case
 from keymgr.policy.decide import accepting_rules, considered_rules
 from keymgr.policy.decision import GuardrailHit, Near, Reason, Unmet
-from keymgr.policy.guardrails import Review, binding, review
+from keymgr.policy.guardrails import Review, applying, binding, review
 from keymgr.policy.model import (
     Asker,
     Enforcement,
@@ -78,10 +78,11 @@ def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
     case = open_case(policy, key.asker, wish, Evidence(_facts(key, now)), now)
     if not isinstance(case, Case):
         return _violates(case, _consequence(policy, key, None))
-    reviewed = review(case, ttl_seconds=wish.ttl_seconds, steps=None)
+    guardrails = applying(case)
+    reviewed = review(case, guardrails, ttl_seconds=wish.ttl_seconds)
     if reviewed.refusals:
         return _violates(reviewed.refusals, _strictest(policy, reviewed), reviewed.hits)
-    ceilings = tuple(replace(guardrail, approval_steps_min=0) for guardrail in binding(case))
+    ceilings = tuple(replace(guardrail, approval_steps_min=0) for guardrail in binding(case, guardrails))
     accepting = [rule.name for rule in accepting_rules(case, ceilings)]
     if not accepting:
         return _out_of_policy(case, key, considered_rules(case, ceilings), reviewed.hits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from keymgr.policy.case import Case
 from keymgr.policy.decision import GuardrailHit, Reason, Unmet
 from keymgr.policy.model import Enforcement, Guardrail, Waiver
-from keymgr.policy.networks import inside, joined
+from keymgr.policy.networks import inside
 from keymgr.policy.places import place
 from keymgr.policy.wording import all_of, count, span
 
@@ -36,15 +36,17 @@ def refusing(hits: tuple[GuardrailHit, ...]) -> tuple[Unmet, ...]:
 
 def applying(case: Case) -> tuple[Guardrail, ...]:
     """Return the guardrails whose selectors all match the case, by name."""
-    guardrails = case.policy.guardrails
-    return tuple(guardrails[name] for name in sorted(guardrails) if _applies(guardrails[name], case))
+    found = (guardrail for guardrail in case.policy.guardrails.values() if _applies(guardrail, case))
+    return tuple(sorted(found, key=lambda guardrail: guardrail.name))
 
 
-def review(case: Case, *, ttl_seconds: int | None, steps: int | None) -> Review:
-    """Ask every guardrail that applies; a lifetime or number of approval steps that is None is not judged yet."""
+def review(
+    case: Case, guardrails: tuple[Guardrail, ...], *, ttl_seconds: int | None, steps: int | None = None
+) -> Review:
+    """Ask the guardrails that apply; a lifetime or number of approval steps that is None is not judged yet."""
     hits: list[GuardrailHit] = []
     waivers: list[Waiver] = []
-    for guardrail in applying(case):
+    for guardrail in guardrails:
         objections = tuple(_objections(guardrail, case, ttl_seconds, steps))
         waiver = waiver_of(guardrail, case) if objections else None
         if waiver is not None:
@@ -54,11 +56,11 @@ def review(case: Case, *, ttl_seconds: int | None, steps: int | None) -> Review:
     return Review(tuple(hits), tuple(waivers))
 
 
-def binding(case: Case) -> tuple[Guardrail, ...]:
-    """Return the guardrails that narrow what a key may get: enforced, applying and not waived."""
+def binding(case: Case, guardrails: tuple[Guardrail, ...]) -> tuple[Guardrail, ...]:
+    """Return those of the guardrails that apply which narrow what a key may get: enforced and not waived."""
     return tuple(
         guardrail
-        for guardrail in applying(case)
+        for guardrail in guardrails
         if guardrail.enforcement is Enforcement.ENFORCE and waiver_of(guardrail, case) is None
     )
 
@@ -91,7 +93,7 @@ def _applies(guardrail: Guardrail, case: Case) -> bool:
         and _selects(guardrail.tiers, case.environment.tier)
         and _selects(guardrail.owner_kinds, case.asker.kind)
         and (not guardrail.teams or not guardrail.teams.isdisjoint(case.asker.teams))
-        and bool(_touched(guardrail, case))
+        and (not (guardrail.risks or guardrail.scopes) or bool(_touched(guardrail, case)))
     )
 
 
@@ -138,8 +140,7 @@ def _networks(guardrail: Guardrail, case: Case) -> Iterator[Unmet]:
     if guardrail.cidrs_required and not case.networks:
         sentence = f"The guardrail {guardrail.name} asks where the key is used from; name at least one network."
         yield Unmet(Reason.GUARDRAIL_REQUIRE, sentence, place(guardrail, "spec.require.allowed_cidrs"))
-    wished = joined(case.networks)
-    swallowed = [str(network) for network in guardrail.forbidden_cidrs if inside(network, wished)]
+    swallowed = [str(network) for network in guardrail.forbidden_cidrs if inside(network, case.merged_networks)]
     if swallowed:
         sentence = f"The guardrail {guardrail.name} refuses {all_of(swallowed)}; name smaller networks."
         yield Unmet(Reason.GUARDRAIL_CIDR, sentence, place(guardrail, "spec.forbid_cidrs"))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from keymgr.policy.model import Network
@@ -20,6 +21,7 @@ class BadNetwork:
     sentence: str
 
 
+@lru_cache(maxsize=1024)
 def parse_network(text: str) -> Network | BadNetwork:
     """Read one network, such as `10.20.0.0/16` or `2001:db8::/32`; a bare address is a network of one.
 
@@ -62,9 +64,10 @@ def in_order(networks: Iterable[Network]) -> tuple[Network, ...]:
 
 
 def _within(network: Network, other: Network) -> bool:
-    if isinstance(network, IPv4Network):
-        return isinstance(other, IPv4Network) and network.subnet_of(other)
-    return isinstance(other, IPv6Network) and network.subnet_of(other)
+    # subnet_of() says the same, three times slower.
+    return (
+        network.version == other.version and network.prefixlen >= other.prefixlen and network.network_address in other
+    )
 
 
 def _not_a_network(typed: str) -> BadNetwork:

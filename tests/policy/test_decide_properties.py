@@ -1,9 +1,10 @@
 """What holds for every policy and wish: rules only widen, guardrails only narrow, order means nothing."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keymgr.policy.decide import decide
@@ -29,6 +30,9 @@ ENVIRONMENTS = ["dev", "staging", "prod"]
 TEAMS = ["payments", "analytics"]
 ROLES = ["developer", "oncall"]
 NETWORKS = ["10.20.0.0/16", "10.20.4.0/24", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::/32"]
+
+# Other work on the machine must not fail a property; the suite has its own limit.
+unhurried = settings(deadline=None)
 
 some_scopes = st.frozensets(st.sampled_from(sorted(SCOPES)), min_size=1)
 some_environments = st.frozensets(st.sampled_from(ENVIRONMENTS), min_size=1)
@@ -106,6 +110,40 @@ known: st.SearchStrategy[Mapping[str, FactValue]] = st.sampled_from([{}, {"issua
 evidences = st.builds(Evidence, known, st.integers(0, 4))
 
 
+@dataclass(frozen=True)
+class Situation:
+    """Somebody asks for something under some policy."""
+
+    policy: Policy
+    asker: Asker
+    wish: Wish
+    evidence: Evidence
+
+    @property
+    def decision(self) -> Decision:
+        return decide(self.policy, self.asker, self.wish, self.evidence, NOW)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Draw a policy and, more often than chance would, a wish that one of its rules was made for."""
+    policy, asker, wish = draw(policies()), draw(askers), draw(wishes)
+    meant = draw(st.integers(0, 3)) > 0
+    if policy.rules and meant:
+        rule = draw(st.sampled_from(sorted(policy.rules.values(), key=lambda rule: rule.name)))
+        networks = [str(network) for network in rule.limits.cidrs.within or ()] or ["10.20.4.0/24"]
+        wish = Wish(
+            "payments",
+            draw(st.sampled_from(sorted(rule.environments))),
+            draw(st.frozensets(st.sampled_from(sorted(rule.scopes)), min_size=1)),
+            draw(st.sampled_from([None, rule.limits.max_ttl_seconds, DAY])),
+            tuple(networks) if rule.limits.cidrs.required else draw(st.sampled_from([(), tuple(networks)])),
+        )
+        kind = draw(st.sampled_from(sorted(rule.owner_kinds)))
+        asker = Asker(asker.id, kind, rule.teams or asker.teams, rule.roles or asker.roles)
+    return Situation(policy, asker, wish, draw(evidences))
+
+
 def grants(decision: Decision) -> bool:
     return not isinstance(decision, Denied)
 
@@ -120,62 +158,57 @@ def with_guardrail(policy: Policy, guardrail: Guardrail) -> Policy:
     return replace(policy, guardrails={**policy.guardrails, guardrail.name: guardrail})
 
 
-@given(policies(), rules("rule-new"), askers, wishes, evidences)
-def test_a_new_rule_never_takes_a_grant_away(
-    policy: Policy, rule: Rule, asker: Asker, wish: Wish, evidence: Evidence
-) -> None:
-    if grants(decide(policy, asker, wish, evidence, NOW)):
-        assert grants(decide(with_rule(policy, rule), asker, wish, evidence, NOW))
+@unhurried
+@given(situations(), rules("rule-new"))
+def test_a_new_rule_never_takes_a_grant_away(asked: Situation, rule: Rule) -> None:
+    if grants(asked.decision):
+        assert grants(replace(asked, policy=with_rule(asked.policy, rule)).decision)
 
 
-@given(policies(), guardrails("wall-new"), askers, wishes, evidences)
-def test_a_new_guardrail_never_adds_a_grant(
-    policy: Policy, guardrail: Guardrail, asker: Asker, wish: Wish, evidence: Evidence
-) -> None:
-    if not grants(decide(policy, asker, wish, evidence, NOW)):
-        assert not grants(decide(with_guardrail(policy, guardrail), asker, wish, evidence, NOW))
+@unhurried
+@given(situations(), guardrails("wall-new"))
+def test_a_new_guardrail_never_adds_a_grant(asked: Situation, guardrail: Guardrail) -> None:
+    if grants(replace(asked, policy=with_guardrail(asked.policy, guardrail)).decision):
+        assert grants(asked.decision)
 
 
-@given(policies(), askers, wishes, evidences, st.randoms(use_true_random=False))
-def test_order_never_changes_a_decision(
-    policy: Policy, asker: Asker, wish: Wish, evidence: Evidence, shuffle: object
-) -> None:
+@unhurried
+@given(situations(), st.randoms(use_true_random=False))
+def test_order_never_changes_a_decision(asked: Situation, shuffle: Random) -> None:
+    policy = asked.policy
     mixed_rules, mixed_walls = list(policy.rules.values()), list(policy.guardrails.values())
-    networks = list(wish.cidrs)
-    for items in (mixed_rules, mixed_walls, networks):
-        shuffle.shuffle(items)  # type: ignore[attr-defined] # Hypothesis hands in a random.Random.
+    networks = list(asked.wish.cidrs)
+    shuffle.shuffle(mixed_rules)
+    shuffle.shuffle(mixed_walls)
+    shuffle.shuffle(networks)
     mixed = a_policy(*mixed_rules, guardrails=mixed_walls, waivers=policy.waivers.values())
-    other = replace(wish, cidrs=tuple(networks))
-    assert decide(mixed, asker, other, evidence, NOW) == decide(policy, asker, wish, evidence, NOW)
+    other = replace(asked, policy=mixed, wish=replace(asked.wish, cidrs=tuple(networks)))
+    assert other.decision == asked.decision
 
 
-@given(policies(), askers, wishes, evidences)
-def test_a_grant_keeps_every_limit_of_its_rule_and_of_every_enforced_guardrail(
-    policy: Policy, asker: Asker, wish: Wish, evidence: Evidence
-) -> None:
-    decision = decide(policy, asker, wish, evidence, NOW)
+@unhurried
+@given(situations())
+def test_a_grant_keeps_every_limit_of_its_rule_and_of_every_enforced_guardrail(asked: Situation) -> None:
+    decision = asked.decision
     if isinstance(decision, Denied):
         assert decision.reasons
         return
     assert decision.terms.ttl_seconds <= decision.terms.max_ttl_seconds <= decision.rule.limits.max_ttl_seconds
-    assert wish.scopes <= decision.rule.scopes
+    assert asked.wish.scopes <= decision.rule.scopes
     assert all(hit.enforcement is not Enforcement.ENFORCE for hit in decision.hits)
 
 
-@given(policies(), askers, wishes, evidences)
-def test_more_evidence_never_hurts_and_less_never_helps(
-    policy: Policy, asker: Asker, wish: Wish, evidence: Evidence
-) -> None:
-    bare = replace(evidence, facts={})
-    if grants(decide(policy, asker, wish, bare, NOW)):
-        assert grants(decide(policy, asker, wish, evidence, NOW))
+@unhurried
+@given(situations())
+def test_less_evidence_never_helps(asked: Situation) -> None:
+    if grants(replace(asked, evidence=replace(asked.evidence, facts={})).decision):
+        assert grants(asked.decision)
 
 
-@given(policies(), askers, wishes, evidences)
-def test_every_scope_has_a_line_and_a_granted_whole_has_only_granted_lines(
-    policy: Policy, asker: Asker, wish: Wish, evidence: Evidence
-) -> None:
-    explained = explain(policy, asker, wish, evidence, NOW)
-    assert {line.scope for line in explained.lines} == wish.scopes
+@unhurried
+@given(situations())
+def test_every_scope_has_a_line_and_a_granted_whole_has_only_granted_lines(asked: Situation) -> None:
+    explained = explain(asked.policy, asked.asker, asked.wish, asked.evidence, NOW)
+    assert {line.scope for line in explained.lines} == asked.wish.scopes
     if grants(explained.whole):
         assert all(grants(line.decision) for line in explained.lines)

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keymgr.policy.networks import BadNetwork, in_order, inside, joined, overlaps, parse_network
@@ -52,11 +52,13 @@ def test_anything_else_is_refused_with_what_to_write(text: str, words: str) -> N
     assert len(refused.sentence) < 200
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     parse_network(text)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.integers(0, 128))
 def test_a_network_read_back_from_its_own_words_is_the_same(address: object, bits: int) -> None:
     limit = 32 if "." in str(address) else 128
