@@ -38,7 +38,7 @@ step "import contracts" lint-imports
 step "templates: lint" djlint templates --lint --quiet
 step "templates: layout" djlint templates --check --quiet
 if [ "${1:-}" = quick ]; then
-  step "tests without browser, gateway and packaging" pytest -q -n 2 --ignore=tests/flows --ignore=tests/gateway --ignore=tests/packaging
+  step "tests without browser, gateway and packaging" pytest -q -n 2 --ignore=tests/flows --ignore=tests/gateways --ignore=tests/packaging
 else
   step "system programs" system_parts
   rm -f .coverage .coverage.*
