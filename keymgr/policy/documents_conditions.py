@@ -10,7 +10,7 @@ from keymgr.policy.fields import ConditionValue, FactName, Part, what_and_remedy
 from keymgr.policy.model import FactValue
 from keymgr.policy.networks import BadNetwork, parse_network
 from keymgr.policy.patterns import pattern_fault
-from keymgr.policy.problems import nearest
+from keymgr.policy.problems import nearest, shown
 
 _LISTS = frozenset({Operator.IN, Operator.NOT_IN})
 
@@ -94,7 +94,7 @@ def _text(fact: Fact, operator: Operator, value: FactValue) -> str:
 def _word(fact: Fact, operator: Operator, value: FactValue) -> str:
     text = _text(fact, operator, value)
     if text not in fact.words:
-        raise _UnfitError(f'{fact.name} is never "{text[:40]}"', nearest(text, fact.words))
+        raise _UnfitError(f'{fact.name} is never "{shown(text)}"', nearest(text, fact.words))
     return text
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from keymgr.policy.problems import shown
+
 DURATION = "^[1-9][0-9]{0,8}[smhdw]$"
 SECONDS_MAX = 3650 * 86_400
 
@@ -22,7 +24,7 @@ def parse_duration(text: str) -> int:
     """Return seconds. Months and years are refused because they have no fixed length."""
     match = _SHAPE.fullmatch(text)
     if match is None:
-        raise BadDurationError(f'"{text[:40]}" is not a length of time', _REMEDY)
+        raise BadDurationError(f'"{shown(text)}" is not a length of time', _REMEDY)
     seconds = int(match.group(1)) * _UNITS[match.group(2)]
     if seconds > SECONDS_MAX:
         raise BadDurationError(f"{text} is longer than ten years", "write 3650d or less")

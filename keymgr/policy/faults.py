@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -12,9 +12,8 @@ from pydantic_core import ErrorDetails
 from keymgr.policy.characters import look_alikes
 from keymgr.policy.fields import PATTERN_REMEDIES
 from keymgr.policy.plain_data import Location
-from keymgr.policy.problems import nearest
+from keymgr.policy.problems import nearest, shown
 
-_SHOWN_MAX = 60
 _KEY = "[key]"
 
 
@@ -50,12 +49,6 @@ def fault_of(model: type[BaseModel], error: ErrorDetails) -> Fault:
     return Fault(code, place, f"{subject} {predicate}", remedy, at_key=at_key)
 
 
-def shown(value: object) -> str:
-    """Return a value short enough for a message."""
-    text = str(value)
-    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
-
-
 _Words = tuple[str, str, str]
 _Context = Mapping[str, Any]
 
@@ -65,16 +58,21 @@ def _valid_fields(model: type[BaseModel], location: Location) -> list[str]:
     inner: Any = model
     for part in location[:-1]:
         inner = _within(inner, part)
-    return [field.alias or name for name, field in inner.model_fields.items()]
+    return [field.alias or name for name, field in _present(inner).model_fields.items()]
 
 
 def _within(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 annotations have no common type.
-    """Return what `part` of a value with this annotation is: a field of a model, or an entry of a list or mapping."""
-    while not hasattr(annotation, "model_fields"):
-        choices = [choice for choice in get_args(annotation) if choice not in (type(None), Ellipsis, str)]
-        annotation = choices[0]
-    fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-    return fields[str(part)].annotation if str(part) in fields else annotation
+    """Return what `part` of a value with this annotation is: a field of a model, an entry of a list or of a mapping."""
+    present = _present(annotation)
+    if get_origin(present) is None:
+        return next(field.annotation for name, field in present.model_fields.items() if part == (field.alias or name))
+    return get_args(present)[1 if get_origin(present) is dict else 0]
+
+
+def _present(annotation: Any) -> Any:  # noqa: ANN401 annotations have no common type.
+    """Return an annotation without the None of a field that may be left out."""
+    choices = get_args(annotation)
+    return choices[0] if type(None) in choices else annotation
 
 
 def _expected(kind: str, remedy: str) -> Callable[[object, _Context], _Words]:

@@ -13,7 +13,7 @@ from keymgr.policy.facts import FACTS
 from keymgr.policy.model import FactValue, Network
 from keymgr.policy.networks import BadNetwork, parse_network
 from keymgr.policy.patterns import PATTERN_LENGTH_MAX, pattern_fault
-from keymgr.policy.problems import nearest
+from keymgr.policy.problems import nearest, shown
 
 NAME = "^[a-z0-9][a-z0-9-]{0,62}$"
 PERSON = "^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -31,6 +31,7 @@ PATTERN_REMEDIES = {
 }
 
 _MANY = 1000
+_TEXT_MAX = 200
 
 
 class Part(BaseModel):
@@ -79,7 +80,7 @@ def _timestamp(value: object) -> int:
             return int(datetime.fromisoformat(text).timestamp())
     except ValueError:
         pass
-    raise wrong("E213", f'"{text[:40]}" is not a time', 'write it in UTC, such as "2026-03-01T09:00:00Z"')
+    raise wrong("E213", f'"{shown(text)}" is not a time', 'write it in UTC, such as "2026-03-01T09:00:00Z"')
 
 
 def _pattern(value: str) -> str:
@@ -90,16 +91,21 @@ def _pattern(value: str) -> str:
 
 
 def _fact_value(value: object) -> FactValue:
-    if isinstance(value, str | int) and value != "":
+    if isinstance(value, int):
         return value
-    if isinstance(value, list) and value and all(isinstance(entry, str) and entry for entry in value):
-        return unique(tuple(value))
-    raise wrong("E206", "this must be text, a number, true, false, or a list of texts", "write one of those")
+    texts = tuple(value) if isinstance(value, list) else (value,)
+    if texts and all(isinstance(text, str) and 0 < len(text) <= _TEXT_MAX for text in texts):
+        return value if isinstance(value, str) else unique(texts)
+    raise wrong(
+        "E206",
+        "this must be text, a number, true, false, or a list of texts",
+        f"write one of those, up to {_TEXT_MAX} characters",
+    )
 
 
 def _fact(value: str) -> str:
     if value not in FACTS:
-        raise wrong("E207", f'there is no fact "{value[:40]}"', nearest(value, FACTS))
+        raise wrong("E207", f'there is no fact "{shown(value)}"', nearest(value, FACTS))
     return value
 
 
@@ -112,7 +118,7 @@ def unique(items: _Items) -> _Items:
     for index, item in enumerate(items):
         name = getattr(item, "name", item) if isinstance(item, Part) else item
         if name in seen:
-            raise wrong("E214", f'"{name}" stands in this list twice', "keep one of the two", path=(index,))
+            raise wrong("E214", f'"{shown(name)}" stands in this list twice', "keep one of the two", path=(index,))
         seen.add(name)
     return items
 

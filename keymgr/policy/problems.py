@@ -35,6 +35,7 @@ class Problem:
 
 
 Problems = tuple[Problem, ...]
+_SHOWN_MAX = 80
 
 
 def at(source: Source, code: str, message: str, remedy: str) -> Problem:
@@ -49,3 +50,9 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     if close:
         return f'did you mean "{close[0]}"?'
     return f"valid here: {', '.join(known)}" if known else "nothing of this kind is declared"
+
+
+def shown(value: object) -> str:
+    """Return a value short enough for a message."""
+    text = str(value)
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from keymgr.policy.documents import KINDS
 from keymgr.policy.documents_base import API_VERSION
-from keymgr.policy.faults import Fault, fault_of, shown
+from keymgr.policy.faults import Fault, fault_of
 from keymgr.policy.plain_data import Places, dotted
-from keymgr.policy.problems import Problem, Problems, at, nearest
+from keymgr.policy.problems import Problem, Problems, at, nearest, shown
 
 
 def shape_problems(data: Any, places: Places) -> Problems:  # noqa: ANN401 anything may stand in a document.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from keymgr.policy.characters import first_forbidden, spell
-from keymgr.policy.problems import Problem
+from keymgr.policy.problems import Problem, shown
 from keymgr.policy.scalars import AmbiguousError, interpret
 from keymgr.policy.yaml_events import Event, EventKind, NotYamlError, events
 from keymgr.policy.yaml_nodes import Entry, Mapping, Mark, Node, Parsed, Scalar, Sequence
@@ -31,7 +31,7 @@ def read_yaml(file: str, content: bytes) -> Parsed:
     except _StopReading:
         return Parsed((), tuple(reader.problems), whole=False)
     except NotYamlError as error:
-        problem = Problem("E104", file, *error.mark, str(error), "mend the YAML here or just above")
+        problem = Problem("E104", file, *error.mark, shown(error), "mend the YAML here or just above")
         return Parsed((), (*reader.problems, problem), whole=False)
     return Parsed(documents, tuple(reader.problems), whole=True)
 
@@ -97,11 +97,11 @@ class _Reader:
     def refuse_decoration(self, event: Event) -> None:
         """Record anchors, aliases and tags."""
         if event.kind is EventKind.ALIAS:
-            self.tell("E106", event.mark, f"the alias *{event.anchor} is not allowed", "write the value out")
+            self.tell("E106", event.mark, f"the alias *{shown(event.anchor)} is not allowed", "write the value out")
         elif event.anchor:
-            self.tell("E106", event.mark, f"the anchor &{event.anchor} is not allowed", "remove it")
+            self.tell("E106", event.mark, f"the anchor &{shown(event.anchor)} is not allowed", "remove it")
         if event.tag:
-            self.tell("E107", event.mark, f"the tag {event.tag} is not allowed", "remove it")
+            self.tell("E107", event.mark, f"the tag {shown(event.tag)} is not allowed", "remove it")
 
     def mapping(self, mark: Mark, *, depth: int) -> Mapping:
         """Return the mapping that has begun; keys with a problem are left out."""
@@ -114,7 +114,7 @@ class _Reader:
                 flawed = True
             elif name in entries:
                 first = entries[name].mark
-                message = f'the key "{name}" is already set in line {first.line}'
+                message = f'the key "{shown(name)}" is already set in line {first.line}'
                 self.tell("E108", event.mark, message, "keep one of the two")
             else:
                 entries[name] = Entry(name, event.mark, value)
@@ -130,7 +130,9 @@ class _Reader:
             self.tell("E111", event.mark, "a key must be text, not a list or a mapping", "write a name")
             return None
         if not isinstance(node.value, str):
-            self.tell("E111", event.mark, f'the key "{event.text}" is not text', "write a name, or put it in quotes")
+            self.tell(
+                "E111", event.mark, f'the key "{shown(event.text)}" is not text', "write a name, or put it in quotes"
+            )
             return None
         return None if node.flawed else node.value
 
@@ -148,6 +150,6 @@ class _Reader:
         try:
             return Scalar(interpret(event.text), event.mark)
         except AmbiguousError:
-            message = f"YAML readers disagree about what {event.text} means without quotes"
-            self.tell("E105", event.mark, message, f'write "{event.text}"')
+            message = f"YAML readers disagree about what {shown(event.text)} means without quotes"
+            self.tell("E105", event.mark, message, f'write "{shown(event.text)}"')
             return Scalar(event.text, event.mark, flawed=True)
