@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from keymgr.config import BadSettings, Settings, load
@@ -28,6 +29,7 @@ LEASE = "clock"
 LEASE_SECONDS = 30.0
 PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_AWAY = (DBAPIError, PoolTimeout, StoreError)
 _LOG = logging.getLogger("keymgr.worker")
 
 
@@ -48,7 +50,7 @@ class Clock:
         """Do what is due, if it is our turn; False when the database failed, which is logged and tried again later."""
         try:
             ticked = self._work(datetime.now(UTC))
-        except (SQLAlchemyError, StoreError) as error:
+        except _AWAY as error:
             self._failures += 1
             _LOG.error("The database did not let the clock work (%s); it tries again soon.", type(error).__name__)
             return False
@@ -69,7 +71,7 @@ class Clock:
         try:
             with Session(self._engine) as session, session.begin():
                 give_back(session, LEASE, self._holder)
-        except (SQLAlchemyError, StoreError):
+        except _AWAY:
             _LOG.warning("The clock's lease could not be given back; it ends by itself.")
 
     def _work(self, now: datetime) -> Ticked | None:

@@ -150,7 +150,8 @@ def _conditions(owners: frozenset[str] | None, filters: Filters, now: datetime) 
     conditions.extend(column == value for column, value in exact if value is not None)
     if filters.status is not None:
         conditions.append(status_at(now) == filters.status.value)
-    text = "".join(character for character in filters.search if character.isprintable()).strip()[:SEARCH_LENGTH_MAX]
+    text = "".join(character for character in filters.search if character.isprintable())
+    text = text.strip()[:SEARCH_LENGTH_MAX].rstrip()
     if text:
         conditions.append(_matches(text))
     return conditions

@@ -8,6 +8,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keymgr.store.base import Record
+from keymgr.store.people import Person
+from keymgr.store.policies import PolicyRevision
 
 
 class KeyState(StrEnum):
@@ -74,7 +76,7 @@ class Key(Record):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     rule: Mapped[str] = mapped_column(String(64))
     rule_source: Mapped[str] = mapped_column(String(400))
-    revision_id: Mapped[int] = mapped_column(ForeignKey("policy_revision.id"))
+    revision_id: Mapped[int] = mapped_column(ForeignKey(PolicyRevision.id))
     evidence: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16), default=KeyState.ACTIVE)
     state_reason: Mapped[str | None] = mapped_column(String(200), default=None)
@@ -143,7 +145,7 @@ class KeyRequest(Record):
     wish_digest: Mapped[str] = mapped_column(String(64))
     rule: Mapped[str] = mapped_column(String(64))
     rule_source: Mapped[str] = mapped_column(String(400))
-    revision_id: Mapped[int] = mapped_column(ForeignKey("policy_revision.id"))
+    revision_id: Mapped[int] = mapped_column(ForeignKey(PolicyRevision.id))
     evidence: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -208,7 +210,7 @@ class FormNonce(Record):
     __tablename__ = "form_nonce"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.id))
     action: Mapped[str] = mapped_column(String(40))
     object_id: Mapped[str | None] = mapped_column(String(40))
     used_at: Mapped[datetime] = mapped_column(index=True)
