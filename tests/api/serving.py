@@ -37,15 +37,25 @@ class Server:
         """Send bytes as they are and read until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(request)
+            return read_to_the_end(connection)
+
+    def cut_off(self, request: bytes) -> bytes:
+        """Send bytes and say that no more will come, then read until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
-            received = b""
-            while piece := connection.recv(65536):
-                received += piece
-        return received
+            return read_to_the_end(connection)
 
     def stop(self) -> int:
         self.process.terminate()
         return self.process.wait(40)
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
 
 
 def listening() -> socket.socket:
