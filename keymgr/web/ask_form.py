@@ -5,7 +5,7 @@ from datetime import datetime
 
 from werkzeug.datastructures import MultiDict
 from wtforms import IntegerField, SelectMultipleField, StringField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, Optional
 
 from keymgr.keys.order import JUSTIFICATION_LENGTH_MAX, NAME_LENGTH_MAX
 from keymgr.policy.model import Asker, Evidence, Policy, Service, Wish
@@ -24,14 +24,14 @@ class AskForm(Form):
     name = StringField(
         filters=[tidy],
         validators=[
-            InputRequired("Give the key a name: what will use it."),
+            DataRequired("Give the key a name: what will use it."),
             Length(max=NAME_LENGTH_MAX, message=_LONG.format(NAME_LENGTH_MAX)),
         ],
     )
     owner = StringField(filters=[tidy])
-    service = StringField(filters=[tidy], validators=[InputRequired("Choose a service.")])
-    environment = StringField(filters=[tidy], validators=[InputRequired("Choose an environment.")])
-    scope = SelectMultipleField(validate_choice=False, validators=[InputRequired("Choose at least one scope.")])
+    service = StringField(filters=[tidy], validators=[DataRequired("Choose a service.")])
+    environment = StringField(filters=[tidy], validators=[DataRequired("Choose an environment.")])
+    scope = SelectMultipleField(validate_choice=False, validators=[DataRequired("Choose at least one scope.")])
     lifetime = IntegerField(validators=[Optional()])
     cidrs = StringField(filters=[tidy], validators=[Length(max=4000, message=_LONG.format("4,000"))])
     ticket = StringField(filters=[tidy], validators=[Length(max=100, message=_LONG.format(100))])
@@ -94,9 +94,7 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
     form = AskForm(values)
     form.validate()
     service = policy.services.get(form.service.data or "")
-    environment = form.environment.data or ""
-    if service is not None and environment not in service.environments and len(service.environments) > 0:
-        environment = environment if environment and environment in policy.environments else service.environments[0]
+    environment = form.environment.data or (service.environments[0] if service else "")
     return Draft(
         name=_one_line(form.name.data),
         owner=form.owner.data or me,

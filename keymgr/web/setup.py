@@ -4,7 +4,7 @@ from flask import abort, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from keymgr import db
 from keymgr.people.enrol import NotAdded
@@ -19,10 +19,10 @@ class SetupForm(Form):
     """Who the first admin is."""
 
     display_name = StringField(
-        filters=[tidy], validators=[InputRequired("Enter your name."), Length(max=200, message="Shorten your name.")]
+        filters=[tidy], validators=[DataRequired("Enter your name."), Length(max=200, message="Shorten your name.")]
     )
-    name = StringField(filters=[tidy], validators=[InputRequired("Choose a name to sign in with.")])
-    password = PasswordField(validators=[InputRequired("Choose a password.")])
+    name = StringField(filters=[tidy], validators=[DataRequired("Choose a name to sign in with.")])
+    password = PasswordField(validators=[DataRequired("Choose a password.")])
 
 
 @portal.get("/setup")

@@ -6,7 +6,7 @@ from flask import Response, flash, make_response, render_template, request, url_
 from flask.typing import ResponseReturnValue
 from flask_login import login_user, logout_user
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from keymgr import db
 from keymgr.people.sample import SAMPLE_PEOPLE
@@ -23,10 +23,10 @@ class LoginForm(Form):
     """A name and a password."""
 
     name = StringField(
-        filters=[tidy], validators=[InputRequired("Enter your name."), Length(max=100, message="Enter your name.")]
+        filters=[tidy], validators=[DataRequired("Enter your name."), Length(max=100, message="Enter your name.")]
     )
     password = PasswordField(
-        validators=[InputRequired("Enter your password."), Length(max=1000, message="Enter your password.")]
+        validators=[DataRequired("Enter your password."), Length(max=1000, message="Enter your password.")]
     )
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from keymgr.keys.rights import Rights
 from keymgr.keys.rotate import rotate
 from keymgr.keys.usage import Calls, record_batch
 from keymgr.people.sample import plant
+from keymgr.people.sessions import open_session
 from keymgr.people.whois import asker_of_owner
 from keymgr.policy.model import Evidence, Wish
 from keymgr.reconcile.apply import Applied, apply_policy
@@ -72,7 +73,9 @@ def plant_people(database_url: str) -> None:
 def put_in_force(database_url: str, *, change: tuple[str, str] = ("", "")) -> None:
     """Apply the example policy, with one text replaced by another everywhere."""
     files = {
-        path.relative_to(ROOT / "policies").as_posix(): path.read_bytes().replace(change[0].encode(), change[1].encode())
+        path.relative_to(ROOT / "policies").as_posix(): path.read_bytes().replace(
+            change[0].encode(), change[1].encode()
+        )
         if change[0]
         else path.read_bytes()
         for path in (ROOT / "policies").rglob("*.yaml")
@@ -92,6 +95,11 @@ def put_in_force(database_url: str, *, change: tuple[str, str] = ("", "")) -> No
     engine.dispose()
 
 
+def address_of(app: Flask) -> str:
+    """Return the database address that the application was made with."""
+    return str(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
+
+
 @dataclass(frozen=True, slots=True)
 class Seeded:
     """Ids of keys and requests in known states."""
@@ -106,8 +114,7 @@ class Seeded:
 def seed(app: Flask) -> Seeded:
     """Issue keys through the verbs, so that they are exactly what the portal makes."""
     desk: Desk = app.extensions[DESK]
-    with app.app_context():
-        engine = connect(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
+    engine = connect(address_of(app))
     with Session(engine) as session, session.begin():
         active = _issue(session, desk, "checkout worker", ["charges:read", "charges:write"], 30)
         expiring = _issue(session, desk, "ci smoke test", ["charges:read"], 9)
@@ -130,9 +137,7 @@ def seed(app: Flask) -> Seeded:
     return Seeded(active, expiring, grace, revoked, waiting)
 
 
-def _issue(
-    session: Session, desk: Desk, name: str, scopes: list[str], days: int, environment: str = "dev"
-) -> str:
+def _issue(session: Session, desk: Desk, name: str, scopes: list[str], days: int, *, environment: str = "dev") -> str:
     now = datetime.now(UTC) - timedelta(days=3 if environment == "dev" else 0)
     opened = in_force(session)
     assert opened is not None
@@ -192,7 +197,7 @@ class Browser:
     def post(
         self,
         path: str,
-        fields: Mapping[str, str | list[str]] | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
         *,
         htmx: bool = False,
         headers: Mapping[str, str] | None = None,
@@ -201,6 +206,17 @@ class Browser:
         return self.client.post(
             path, data=data, headers={**({"HX-Request": "true"} if htmx else {}), **(headers or {})}
         )
+
+    def enter(self, name: str) -> None:
+        """Come in as somebody without the costly check of a password."""
+        engine = connect(address_of(self.client.application))
+        with Session(engine) as session, session.begin():
+            person = session.query(Person).filter_by(name=name).one()
+            token = open_session(session, person, actor=Actor("user:" + name), now=datetime.now(UTC))
+        engine.dispose()
+        with self.client.session_transaction() as cookie:
+            cookie["_user_id"] = token
+        self.get("/me")
 
     def sign_in(self, name: str = "ben") -> TestResponse:
         self.get("/login")
@@ -215,7 +231,7 @@ def _is_page(response: TestResponse) -> bool:
 
 def set_expiry(app: Flask, key_id: str, at: datetime) -> None:
     """Move the end of a key, as time would."""
-    engine = connect(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
+    engine = connect(address_of(app))
     with Session(engine) as session, session.begin():
         session.execute(update(Key).where(Key.id == key_id).values(expires_at=at))
         session.execute(update(Credential).where(Credential.key_id == key_id).values(expires_at=at))
