@@ -1,90 +1,67 @@
 """The nouns of policy as frozen values, names resolved and numbers in base units: what `decide` reads.
 
-`compile.py` builds a `Policy` from loaded documents; nothing else makes one.
+`compile.py` builds a `Policy` from loaded documents; nothing else makes one. All nouns are imported from here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 
-Network = IPv4Network | IPv6Network
-FactValue = str | int | bool | tuple[str, ...]
+from keymgr.policy.asking import Asker, Evidence, FactValue, Wish
+from keymgr.policy.granting import (
+    FLAG_FOR_TWO_WEEKS,
+    ApprovalPolicy,
+    ApprovalStep,
+    CidrRule,
+    ExistingKeys,
+    Limits,
+    Network,
+    RateLimit,
+)
+from keymgr.policy.words import (
+    Enforcement,
+    OwnerExit,
+    OwnerKind,
+    PortalPermission,
+    Risk,
+    Source,
+    Tier,
+    TokenForm,
+    ViolationAction,
+)
 
-
-class OwnerKind(StrEnum):
-    """Who a key can belong to."""
-
-    SERVICE_ACCOUNT = "service_account"
-    USER = "user"
-
-
-class Risk(StrEnum):
-    """How much harm a scope can do, from least to most."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-
-class Tier(StrEnum):
-    """Which class an environment belongs to."""
-
-    NONPROD = "nonprod"
-    PROD = "prod"
-
-
-class PortalPermission(StrEnum):
-    """What a role lets a person do in the portal itself, beside asking for keys."""
-
-    ADMIN = "admin"
-    AUDITOR = "auditor"
-    REVIEWER = "reviewer"
-
-
-class TokenForm(StrEnum):
-    """The form in which a key is presented: a JWT, or an opaque string that only the server understands."""
-
-    JWT = "jwt"
-    OPAQUE = "opaque"
-
-
-class Enforcement(StrEnum):
-    """What a guardrail does when it is hit: refuse, refuse nothing but say so, or only record."""
-
-    AUDIT = "audit"
-    ENFORCE = "enforce"
-    WARN = "warn"
-
-
-class ViolationAction(StrEnum):
-    """What happens to a live key that no longer fits, once its grace period is over."""
-
-    EXPIRE = "expire"
-    FLAG = "flag"
-    REVOKE = "revoke"
-    SUSPEND = "suspend"
-
-
-class OwnerExit(StrEnum):
-    """What happens to a person's keys when the person leaves."""
-
-    REVOKE = "revoke"
-    SUSPEND = "suspend"
-    TRANSFER = "transfer"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Source:
-    """Where something is written: path below the policy folder, line and column, both from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+__all__ = [
+    "ApprovalPolicy",
+    "ApprovalStep",
+    "Asker",
+    "CidrRule",
+    "Condition",
+    "Enforcement",
+    "Environment",
+    "Evidence",
+    "ExistingKeys",
+    "FactValue",
+    "Guardrail",
+    "InForce",
+    "Limits",
+    "Network",
+    "OwnerExit",
+    "OwnerKind",
+    "Policy",
+    "PortalPermission",
+    "RateLimit",
+    "Risk",
+    "Role",
+    "Rule",
+    "Scope",
+    "Service",
+    "Source",
+    "Team",
+    "Tier",
+    "TokenForm",
+    "ViolationAction",
+    "Waiver",
+    "Wish",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,64 +119,6 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most `requests` in any window of `per_seconds`, counted under `name`."""
-
-    name: str
-    requests: int
-    per_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class CidrRule:
-    """Which source networks a key may or must name; an empty `within` allows any network."""
-
-    required: bool = False
-    within: tuple[Network, ...] = ()
-    entries_max: int = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a rule allows a key at most, defaults of the set already filled in; times in seconds."""
-
-    max_ttl_seconds: int
-    default_ttl_seconds: int
-    rotate_every_seconds: int | None
-    rotation_overlap_seconds: int
-    max_keys_per_owner: int
-    idle_expiry_seconds: int | None = None
-    rate_limits: tuple[RateLimit, ...] = ()
-    owner_rate_limits: tuple[RateLimit, ...] = ()
-    quota: RateLimit | None = None
-    cidrs: CidrRule = CidrRule()
-    token: TokenForm | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalStep:
-    """One step: `count` people out of the named teams and roles."""
-
-    name: str
-    teams: frozenset[str]
-    roles: frozenset[str]
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalPolicy:
-    """Ordered steps that must all be met; no steps means granted at once."""
-
-    name: str
-    steps: tuple[ApprovalStep, ...]
-    reason_required: bool = False
-    ticket_pattern: str | None = None
-    request_ttl_seconds: int = 72 * 3600
-    break_glass: frozenset[str] = frozenset()
-    source: Source | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Condition:
     """One fact compared with a value; `operator` is equals, in, not_in, at_most, at_least or matches."""
 
@@ -207,14 +126,6 @@ class Condition:
     operator: str
     value: FactValue
     source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingKeys:
-    """What a re-evaluation may do to a live key that no longer fits."""
-
-    on_violation: ViolationAction
-    grace_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,41 +212,7 @@ class Policy:
     guardrails: Mapping[str, Guardrail]
     waivers: Mapping[str, Waiver]
     rules_by_target: Mapping[tuple[str, str], tuple[Rule, ...]]
-    existing_keys: ExistingKeys = ExistingKeys(ViolationAction.FLAG, 14 * 86_400)
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who a key would belong to: `id` is `user:ana` or `svc:pay-ci`; teams and roles by name."""
-
-    id: str
-    kind: OwnerKind
-    teams: frozenset[str]
-    roles: frozenset[str] = frozenset()
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for. `ttl_seconds` None takes the rule's default; `cidrs` are as typed."""
-
-    service: str
-    environment: str
-    scopes: frozenset[str]
-    ttl_seconds: int | None = None
-    cidrs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known only now and stored with the key.
-
-    `facts` holds `issuance.mfa`, `issuance.source_ip`, `issuance.reason`, `issuance.ticket`…; a fact that is
-    missing is unknown, never a pass. `keys_held` counts the owner's live keys for the same service and environment.
-    """
-
-    facts: Mapping[str, FactValue]
-    keys_held: int = 0
+    existing_keys: ExistingKeys = FLAG_FOR_TWO_WEEKS
 
 
 @dataclass(frozen=True, slots=True)
