@@ -22,6 +22,7 @@ from keymgr.parts import make_issuer
 from keymgr.people.sample import SAMPLE_PEOPLE, plant
 from keymgr.reconcile.live import in_force
 from keymgr.store.audit import Actor
+from keymgr.tokens.opaque import recognise_service_credential
 
 _HOST = "127.0.0.1"
 _SERVICE = "payments"
@@ -96,9 +97,9 @@ def _enter(port: int, folder: Path, policies: Path) -> None:
 
 def _see_to_credential(session: Session, settings: Settings, file: Path, now: datetime) -> None:
     """See that the sample service has a credential that is good; the file is for this account alone."""
-    kept = file.read_text(encoding="utf-8") if file.exists() else ""
-    known = list_service_credentials(session)
-    if any(row.revoked_at is None and f"_{row.credential_id}_" in kept for row in known):
+    kept = recognise_service_credential(file.read_text(encoding="utf-8").strip()) if file.exists() else None
+    good = {row.credential_id for row in list_service_credentials(session) if row.revoked_at is None}
+    if kept is not None and kept.credential_id in good:
         return
     created = create_service_credential(
         session, in_force(session), service=_SERVICE, actor=_DEMO, issuer=make_issuer(settings), now=now
