@@ -42,7 +42,7 @@ class ThresholdPart(Part):
 
 
 class GuardsPart(Part):
-    """What stops an apply until it is acknowledged."""
+    """Guards against accidents: an apply that trips one stops."""
 
     min_portal_admins: int = Field(default=0, ge=0, le=1000, description="The fewest people with portal admin.")
     required_admins: Listed[PersonName] = Field(default=(), description="People who stay portal admins.")

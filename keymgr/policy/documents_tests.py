@@ -60,7 +60,7 @@ class ChangedRequest(Part):
 
 
 class FixturesPart(Part):
-    """Owners and requests that cases name."""
+    """What cases are made of."""
 
     owners: dict[PersonName, OwnerFixture] = Field(default_factory=dict, description="Owners by name.")
     requests: dict[Name, RequestFixture] = Field(default_factory=dict, description="Requests by name.")

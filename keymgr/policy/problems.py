@@ -46,9 +46,10 @@ def at(source: Source, code: str, message: str, remedy: str) -> Problem:
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Return the remedy for a misspelt word: the valid word nearest to it, or the valid words."""
     known = sorted(valid)
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    by_lower = {each.lower(): each for each in known}
+    close = get_close_matches(shown(word.lower()), by_lower, n=1)
     if close:
-        return f'did you mean "{close[0]}"?'
+        return f'did you mean "{by_lower[close[0]]}"?'
     return f"valid here: {', '.join(known)}" if known else "nothing of this kind is declared"
 
 
