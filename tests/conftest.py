@@ -26,9 +26,9 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def postgresql_server() -> Iterator[Engine]:
     """A server of this session's own; the engine makes databases on it."""
-    with server(tmp_path_factory.mktemp("postgresql")) as admin:
+    with server() as admin:
         yield admin
 
 

@@ -1,6 +1,7 @@
 """Real databases for the tests: a migrated SQLite file to copy, and a PostgreSQL server of our own."""
 
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +32,13 @@ def fresh_file(template: Path, folder: Path) -> str:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Engine]:
-    """Run a PostgreSQL on a socket of its own; what it gives out is where databases are made."""
+def server() -> Iterator[Engine]:
+    """Run a PostgreSQL on a socket of its own; what it gives out is where databases are made.
+
+    Its folder is not one of pytest's: as root the server runs as somebody else, and the next pytest that starts closes
+    the folder of them all to everybody else.
+    """
+    folder = tempfile.mkdtemp(prefix="keymgr-tests-")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # It warns about a missing XDG_RUNTIME_DIR as it is imported.
@@ -51,6 +57,7 @@ def server(folder: Path) -> Iterator[Engine]:
     finally:
         engine.dispose()
         running.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(engine: Engine, *statements: str) -> None:
