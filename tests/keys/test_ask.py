@@ -44,7 +44,7 @@ from tests.keys.house import (
     put_in_force,
     story,
 )
-from tests.policy.builders import a_wish
+from tests.policy.builders import a_guardrail, a_policy, a_rule, a_wish
 
 
 def claims_of(session: Session, token: str, now: datetime) -> Claims:
@@ -246,6 +246,17 @@ def test_verbose_tells_the_whole_explanation(session: Session, counter: Counter)
     assert denied["answer"] == "denied"
     assert len(denied["considered"]) == 4
     assert denied["considered"][0]["unmet"][0]["reason"] == "RULE_SCOPE"
+
+
+def test_verbose_names_guardrails_that_object(session: Session, counter: Counter) -> None:
+    guarded = a_policy(a_rule("dev-read"), guardrails=[a_guardrail("short-lives", max_ttl=60)])
+    in_force = put_in_force(session, guarded, counter.now)
+    loud = replace(counter, in_force=in_force, issuer=replace(ISSUER, audit_level=AuditLevel.VERBOSE))
+    assert isinstance(loud.ask(an_order(a_wish("charges:read", ttl=3600))), Refused)
+    hits = last_event(session).detail["explanation"]["whole"]["guardrails"]
+    assert [(hit["guardrail"], hit["enforcement"], hit["reason"]) for hit in hits] == [
+        ("short-lives", "enforce", "GUARDRAIL_CEILING")
+    ]
 
 
 def test_without_a_policy_nothing_is_issued_and_the_answer_says_what_to_do(session: Session, now: datetime) -> None:
