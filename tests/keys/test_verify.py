@@ -17,6 +17,7 @@ from keymgr.store.keys import CredentialState, Key, KeyState, SigningKey
 from keymgr.store.people import Person, PersonState, ServiceAccount
 from keymgr.tokens.opaque import render
 from keymgr.tokens.signing import Algorithm, generate
+from keymgr.tokens.vault import Vault
 from keymgr.tokens.verdicts import VerdictCode
 from keymgr.tokens.wrap import wrap
 from tests.keys.house import ISSUER
@@ -350,3 +351,10 @@ def test_every_refusal_is_counted_under_its_code_and_a_strangers_is_not(
     assert counted == {(given.key_id, CODE.OK): 2, (given.key_id, CODE.CONTEXT_DENIED): 1}
     last = next(calls for calls in verifying.written if calls.code is CODE.OK)
     assert (last.address, last.last_at, last.credential_id) == ("192.0.2.9", now, given.credential_id)
+
+
+def test_a_shared_secret_that_cannot_be_unsealed_is_doubt(verifying: Verifying, shop: Shop, now: datetime) -> None:
+    verifying.issuer = replace(ISSUER, algorithm=Algorithm.HS256)
+    given = shop.key(issuer=verifying.issuer)
+    verifying.issuer = replace(verifying.issuer, vault=Vault({"other": b"o" * 32}, "other"))
+    assert verifying.open().verify(asked(given), now).code is CODE.VERIFIER_UNAVAILABLE
