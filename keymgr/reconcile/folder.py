@@ -53,7 +53,7 @@ def _refused(entry: "os.DirEntry[str]", inside: str) -> Problem | None:
     """Return why an entry may not be in the folder, None when it may."""
     file = _printable(inside)
     is_folder = entry.is_dir(follow_symlinks=False)
-    if first_forbidden(entry.name):
+    if _has_odd_characters(entry.name):
         return Problem("E122", file, 1, 1, "the name holds characters that cannot be seen", "rename it")
     if entry.is_symlink():
         return Problem("E121", file, 1, 1, "this is a symbolic link", "put the file itself here")
@@ -86,4 +86,8 @@ def _unreadable(inside: str, error: OSError) -> Problem:
 
 def _printable(name: str) -> str:
     """Return a path that any terminal and any JSON reader can take."""
-    return ascii(name)[1:-1] if first_forbidden(name) else name
+    return ascii(name)[1:-1] if _has_odd_characters(name) else name
+
+
+def _has_odd_characters(name: str) -> bool:
+    return "\n" in name or first_forbidden(name) is not None
