@@ -1,4 +1,4 @@
-"""The way round Flask: the two calls that stand before every request of a service (docs/decisions/0009)."""
+"""The way round Flask: the two calls that stand before every request of a service (docs/decisions/0011)."""
 
 import logging
 from collections.abc import Callable, Iterable

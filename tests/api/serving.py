@@ -107,13 +107,13 @@ def serving(machine: Machine, folder: Path, *, workers: int = 2, threads: int = 
 
 
 @contextmanager
-def application(source: str, folder: Path, name: str) -> Iterator[Server]:
+def application(source: str, folder: Path, name: str, *, workers: int = 1) -> Iterator[Server]:
     """Run a small WSGI application, given as source text that defines `app`."""
     (folder / f"{name}.py").write_text(source)
     bound = listening()
     command = [
         sys.executable, "-m", "gunicorn", "--no-control-socket", f"--bind=fd://{bound.fileno()}",
-        "--worker-class=gthread", "--threads=4", f"--chdir={folder}", f"{name}:app",
+        "--worker-class=gthread", "--threads=4", f"--workers={workers}", f"--chdir={folder}", f"{name}:app",
     ]  # fmt: skip
     with running(command, bound, folder / f"{name}.log") as server:
         yield server
