@@ -11,7 +11,7 @@ from keymgr.cli.operator import operator
 from keymgr.cli.policy import folder_argument, format_option, refuse
 from keymgr.cli.policy_report import INVALID, TESTS_FAILED, report_as_json, say_json, say_report
 from keymgr.config import Settings, load
-from keymgr.reconcile.apply import Applied, ApplyOutcome, Invalid, Stale, TestsFailed, apply_policy
+from keymgr.reconcile.apply import WAIT_SECONDS, Applied, ApplyOutcome, Invalid, Stale, TestsFailed, apply_policy
 from keymgr.reconcile.folder import read_folder
 from keymgr.reconcile.git import Commit, describe
 from keymgr.store.policies import PolicyAttempt
@@ -32,8 +32,16 @@ class _Label:
 @folder_argument
 @click.option("--revision", metavar="SHA", help="The commit the folder is at; asked of git when left out.")
 @click.option("--expect-base", metavar="DIGEST", help="Refuse when another policy than this is in force.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(min=0, max=3600),
+    default=WAIT_SECONDS,
+    show_default=True,
+    help="How many seconds to wait while another apply runs.",
+)
 @format_option
-def apply(folder: str, revision: str | None, expect_base: str | None, form: str) -> int:
+def apply(*, folder: str, revision: str | None, expect_base: str | None, wait_seconds: float, form: str) -> int:
     """Put the policy in DIR in force, in one transaction.
 
     Whatever goes wrong, the policy in force stays. The exit code is 3 for an invalid policy, 4 for failing tests, 6
@@ -41,7 +49,7 @@ def apply(folder: str, revision: str | None, expect_base: str | None, form: str)
     """
     settings, label, started_at = load(), _label(revision, describe(folder)), datetime.now(UTC)
     try:
-        outcome = _apply(settings, folder, label, expect_base)
+        outcome = _apply(settings, folder, label, expect_base=expect_base, wait_seconds=wait_seconds)
     except Unavailable as error:
         if isinstance(error, LockTaken):
             _record(settings, label, started_at, error.exit_code, error.message)
@@ -64,7 +72,9 @@ def _label(revision: str | None, commit: Commit | None) -> _Label:
     return _Label(f"{commit.sha}{'-dirty' if commit.dirty else ''}", commit.ref, commit.author)
 
 
-def _apply(settings: Settings, folder: str, label: _Label, expect_base: str | None) -> ApplyOutcome:
+def _apply(
+    settings: Settings, folder: str, label: _Label, *, expect_base: str | None, wait_seconds: float
+) -> ApplyOutcome:
     files = read_folder(folder)
     if isinstance(files, tuple):
         return Invalid(files)
@@ -78,6 +88,7 @@ def _apply(settings: Settings, folder: str, label: _Label, expect_base: str | No
             applied_by=operator().id,
             now=datetime.now(UTC),
             expect_base=expect_base,
+            wait_seconds=wait_seconds,
         )
 
 
