@@ -100,13 +100,15 @@ document.addEventListener("click", (event) => {
 });
 
 /* Parts that only make sense with a script show themselves. */
-function reveal(root) {
-  root.querySelectorAll("[data-script-only]").forEach((node) => {
+function dress() {
+  document.querySelectorAll("[data-script-only]").forEach((node) => {
     node.hidden = false;
   });
+  /* Buttons that stand in for what htmx does; without it they stay. */
+  if (window.htmx) document.querySelectorAll("[data-plain]").forEach((node) => node.remove());
 }
 
-reveal(document);
+dress();
 
 /* A form that is on its way is not sent again. */
 document.addEventListener("submit", (event) => {
@@ -137,7 +139,7 @@ listen(["htmx:afterSettle", "htmx:after:settle"], (event) => {
   const root = event.detail.elt ?? event.target;
   const line = root.querySelector?.("[data-announce]");
   if (line) announce(line.textContent.trim());
-  reveal(document);
+  dress();
 });
 
 function retry(event) {

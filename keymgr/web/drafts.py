@@ -15,15 +15,16 @@ _FIELDS = ("name", "owner", "service", "environment", "scope", "lifetime", "cidr
 _COMPRESSED_BYTES_MAX = 2400  # Base64, the signature and the rest of the session still fit into one 4,093 byte cookie.
 
 
-def keep_draft() -> None:
-    """Keep what was sent if this is the ask form; anything else has nothing to keep."""
+def keep_draft() -> bool:
+    """Keep what was sent if this is the ask form, and tell whether it is; anything else has nothing to keep."""
     if request.method != "POST" or request.path not in {"/keys", "/keys/new"}:
-        return
+        return False
     fields = {name: request.form.getlist(name) for name in _FIELDS if name in request.form}
     if len(zlib.compress(json.dumps(fields).encode())) > _COMPRESSED_BYTES_MAX:
         fields = {name: values for name, values in fields.items() if name != "justification"}
     if len(zlib.compress(json.dumps(fields).encode())) <= _COMPRESSED_BYTES_MAX:
         session[_DRAFT] = fields
+    return True
 
 
 def take_draft() -> MultiDict[str, str]:

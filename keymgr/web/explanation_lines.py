@@ -92,7 +92,7 @@ def _rule_of(decision: Decision) -> Rule | None:
     """Return the rule that grants it, or the one that came nearest."""
     if not isinstance(decision, Denied):
         return decision.rule
-    return None if decision.nearest is None or is_by_guardrail(decision) else decision.nearest.rule
+    return None if decision.nearest is None else decision.nearest.rule
 
 
 def steps_of(steps: Iterable[ApprovalStep]) -> str:
@@ -126,20 +126,20 @@ def _sentence_of(terms: Terms) -> str:
 
 
 def _missing(denied: Denied) -> tuple[Unmet, ...]:
-    """Return every sentence that helps: the reasons, and what the nearest rule misses where they only name it."""
-    nearest = denied.nearest
-    if nearest is None or denied.reasons[0].reason is not Reason.NO_RULE:
-        return denied.reasons
-    return nearest.unmet
+    """Return every sentence that helps: the reasons, and what the nearest rule misses where they do not say it."""
+    nearest = () if denied.nearest is None else denied.nearest.unmet
+    if is_by_guardrail(denied):
+        return (*denied.reasons, *(unmet for unmet in nearest if unmet not in denied.reasons))
+    return nearest if nearest and denied.reasons[0].reason is Reason.NO_RULE else denied.reasons
 
 
 def is_by_guardrail(denied: Denied) -> bool:
-    """Tell whether a guardrail refuses, so that no rule could help."""
+    """Tell whether a guardrail refuses, so that no rule alone could help."""
     return any(hit.unmet == denied.reasons[0] for hit in denied.hits)
 
 
 def _lead(denied: Denied) -> str:
-    if denied.nearest is None or is_by_guardrail(denied):
-        return ""
-    unmet = count(len(_missing(denied)), "condition")
-    return f"Nearest rule: {denied.nearest.rule.name}, with {unmet} not met."
+    if denied.nearest is None:
+        return "A guardrail forbids it." if is_by_guardrail(denied) else ""
+    unmet = f"{denied.nearest.rule.name}, with {count(len(denied.nearest.unmet), 'condition')} not met."
+    return f"A guardrail forbids it. Nearest rule: {unmet}" if is_by_guardrail(denied) else f"Nearest rule: {unmet}"

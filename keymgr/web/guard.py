@@ -76,8 +76,8 @@ def _check_form_token() -> None:
 
 def _sign_in_first() -> Response:
     """Send to sign-in and back; a draft of the ask form is kept on the way. htmx gets the whole page, not a part."""
-    keep_draft()
-    url = url_for("web.login", next=_way_back())
+    back = url_for("web.key_new") if keep_draft() else _way_back()
+    url = url_for("web.login", next=back)
     if wants_part():
         return Response(status=401, headers={"HX-Redirect": url})
     return redirect(url, code=303)  # type: ignore[return-value]  # Flask's redirect is typed as Werkzeug's response.

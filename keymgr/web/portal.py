@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, g, redirect, request
+from htmx_flask.requests import HtmxAwareRequest
 
 from keymgr.people.address import client_address
 from keymgr.web.desk import Desk
@@ -55,7 +56,8 @@ def address() -> str:
 
 def wants_part() -> bool:
     """Tell whether htmx asks for a part of a page; a history restore wants the whole page (portal-ux 1.2)."""
-    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+    asked = cast("HtmxAwareRequest", request).htmx
+    return bool(asked) and not asked.history_restore_request
 
 
 def go_to(url: str) -> Response:

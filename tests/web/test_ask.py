@@ -46,7 +46,7 @@ def test_what_is_granted_names_the_rule_its_line_and_its_commit(ben: Browser) ->
     assert "payments-dev" in text
     link = soup(text).select_one(".why .src a")
     assert link
-    assert link["href"].startswith(
+    assert str(link["href"]).startswith(
         "https://forge.example/acme/policy/blob/4f2c1ab09d3e5f67/policies/rules/payments.yaml#L"
     )
     assert re.search(r"policies/rules/payments\.yaml:\d+ @ 4f2c1ab", link.text)
