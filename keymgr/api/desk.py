@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from keymgr.api.services import KnownServices
+from keymgr.api.known_services import KnownServices
 from keymgr.keys.callers import Callers
 from keymgr.keys.issuer import Issuer
 from keymgr.keys.verify import Verifier

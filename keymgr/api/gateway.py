@@ -7,6 +7,7 @@ body. The answer has no body, or nginx would drop the connection every time.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from keymgr.api.answer import Answer
@@ -49,6 +50,7 @@ def answer_check(desk: Desk, environ: Environ, now: datetime, request_id: str) -
     return _for(wish, _answer(verdict, now))
 
 
+@lru_cache(maxsize=256)
 def read_query(query: str) -> Wish | Problem:
     """Read the parameters strictly: a misspelt `scopes=` must not let every key pass."""
     try:

@@ -43,7 +43,7 @@ def _add_errors(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.errorhandler(Exception)
     def answer_surprise(error: Exception) -> Response:
         """Answer what went wrong without saying anything of the inside; the log has it."""
-        if isinstance(error, HTTPException) and error.code is not None and error.code < 500:  # noqa: PLR2004 - HTTP.
+        if isinstance(error, HTTPException) and error.code is not None and error.code < 500:  # noqa: PLR2004 - HTTP's own first server error.
             problem = Problem(ProblemCode.BAD_REQUEST, "The request cannot be understood.")
         else:
             _log.exception("A machine's request failed; request=%s", request_id())

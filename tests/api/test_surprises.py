@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from keymgr.api import services as subject
-from keymgr.api.services import KnownServices
+from keymgr.api import known_services as subject
+from keymgr.api.known_services import KnownServices
 from keymgr.keys.verify import Verifier
 from tests.api.machine import Machine
 
