@@ -155,6 +155,7 @@ def count_in_child(buffer: UsageBuffer, results: "multiprocessing.SimpleQueue[in
     buffer.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # Forking beside threads is the point.
 def test_a_forked_child_writes_only_what_it_counted_itself(buffer: UsageBuffer, ledger: Ledger) -> None:
     for _ in range(5):
         buffer.count(facts(), VerdictCode.OK, None, AT)

@@ -180,6 +180,7 @@ def draw_in_child(counters: SqliteCounters, results: "multiprocessing.SimpleQueu
     results.put(counters.draw([TEN], 1, NOW)[0].used)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # Forking beside threads is the point.
 def test_a_forked_child_counts_on_a_connection_of_its_own(counters: SqliteCounters) -> None:
     counters.draw([TEN], 1, NOW)
     results = FORK.SimpleQueue()

@@ -277,6 +277,7 @@ def serve(states: SqliteKeyStates[CredentialFacts], pipe: Connection) -> None:
         pipe.send(str(state_of(states)))
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # Forking beside threads is the point.
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_process_accepts_after_an_acknowledged_revocation(engine: Engine, states: States, stored: Session) -> None:
     """Two forked processes that inherit a warm view; each change is seen by both at their next request."""
