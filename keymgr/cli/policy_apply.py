@@ -17,6 +17,7 @@ from keymgr.reconcile.git import Commit, describe
 from keymgr.store.policies import PolicyAttempt
 
 STALE = 7
+_NOTE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ def _record(
     with suppress(Unavailable), transaction(settings) as session:
         attempt = PolicyAttempt(started_at=started_at, finished_at=datetime.now(UTC), commit=label.revision)
         attempt.digest, attempt.result_code, attempt.message = digest, exit_code, message
+        # Whoever holds the lock may hold it for long; a note that cannot be written is no reason to wait as long.
+        session.connection(execution_options={"wait_seconds": _NOTE_SECONDS})
         session.add(attempt)
 
 

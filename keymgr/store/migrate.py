@@ -44,7 +44,7 @@ def upgrade(url: str) -> None:
 
 def current(url: str) -> str | None:
     """Name the revision a database stands at, None for an empty one."""
-    with _connection(url) as connection:
+    with _looking(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -55,7 +55,7 @@ def head() -> str:
 
 def pending(url: str) -> tuple[str, ...]:
     """List the revisions a database still lacks, oldest first; raises `StoreError` when it is newer than we are."""
-    with _connection(url) as connection:
+    with _looking(url) as connection:
         at = MigrationContext.configure(connection).get_current_revision()
         known = [script.revision for script in _scripts().walk_revisions()][::-1]
         if at is None:
@@ -73,6 +73,17 @@ def _config() -> Config:
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
+
+
+@contextmanager
+def _looking(url: str) -> Iterator[Connection]:
+    """Open one transaction that only reads, and so never waits for a writer."""
+    engine = connect_once(url)
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(read_only=True)
+    finally:
+        engine.dispose()
 
 
 @contextmanager
