@@ -1,11 +1,11 @@
 """One scope's answer as it is shown: state, sentences, the rule, and where it is written."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from keymgr.policy.decision import Allowed, Decision, Denied, NeedsApproval, Reason, ScopeLine, Terms, Unmet
+from keymgr.policy.decision import Allowed, Decision, Denied, Near, NeedsApproval, Reason, ScopeLine, Terms, Unmet
 from keymgr.policy.model import ApprovalStep, Risk, Rule
 from keymgr.policy.wording import any_of, count, span
 from keymgr.web.forge import Forge, Place
@@ -37,7 +37,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One scope. `rule` is the rule that grants it or came nearest, `place` where that rule is written."""
+    """One scope. `rule` is the rule that grants it or came nearest, `place` where that rule is written.
+
+    `near` and `near_points` say what the nearest rule misses beside a guardrail that refuses.
+    """
 
     scope: str
     risk: Risk | None
@@ -46,6 +49,8 @@ class Line:
     points: tuple[Point, ...]
     rule: str | None
     place: Place | None
+    near: str = ""
+    near_points: tuple[Point, ...] = ()
 
     @property
     def words(self) -> str:
@@ -68,10 +73,15 @@ def answer_of(decision: Decision) -> Answer:
 
 def line_of(line: ScopeLine, forge: Forge) -> Line:
     """Write out one scope's own answer."""
-    sentence, points = _told(line.decision, forge)
-    rule = _rule_of(line.decision)
+    decision = line.decision
+    sentence, points = _told(decision, forge)
+    rule = _rule_of(decision)
     name, place = (None, None) if rule is None else (rule.name, forge.place(rule.source))
-    return Line(line.scope, line.risk, answer_of(line.decision), sentence, points, name, place)
+    written = Line(line.scope, line.risk, answer_of(decision), sentence, points, name, place)
+    if not isinstance(decision, Denied) or decision.nearest is None or not is_by_guardrail(decision):
+        return written
+    misses = (unmet for unmet in decision.nearest.unmet if unmet not in decision.reasons)
+    return replace(written, near=_nearest(decision.nearest), near_points=points_of(misses, forge))
 
 
 def _told(decision: Decision, forge: Forge) -> tuple[str, tuple[Point, ...]]:
@@ -126,11 +136,9 @@ def _sentence_of(terms: Terms) -> str:
 
 
 def _missing(denied: Denied) -> tuple[Unmet, ...]:
-    """Return every sentence that helps: the reasons, and what the nearest rule misses where they do not say it."""
-    nearest = () if denied.nearest is None else denied.nearest.unmet
-    if is_by_guardrail(denied):
-        return (*denied.reasons, *(unmet for unmet in nearest if unmet not in denied.reasons))
-    return nearest if nearest and denied.reasons[0].reason is Reason.NO_RULE else denied.reasons
+    """Return every sentence that helps: the reasons, or what the nearest rule misses where they only name it."""
+    nearest = denied.nearest
+    return denied.reasons if nearest is None or denied.reasons[0].reason is not Reason.NO_RULE else nearest.unmet
 
 
 def is_by_guardrail(denied: Denied) -> bool:
@@ -139,7 +147,10 @@ def is_by_guardrail(denied: Denied) -> bool:
 
 
 def _lead(denied: Denied) -> str:
-    if denied.nearest is None:
-        return "A guardrail forbids it." if is_by_guardrail(denied) else ""
-    unmet = f"{denied.nearest.rule.name}, with {count(len(denied.nearest.unmet), 'condition')} not met."
-    return f"A guardrail forbids it. Nearest rule: {unmet}" if is_by_guardrail(denied) else f"Nearest rule: {unmet}"
+    if is_by_guardrail(denied):
+        return "A guardrail forbids it."
+    return "" if denied.nearest is None else _nearest(denied.nearest)
+
+
+def _nearest(near: Near) -> str:
+    return f"Nearest rule: {near.rule.name}, with {count(len(near.unmet), 'condition')} not met."
