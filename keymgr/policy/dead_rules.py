@@ -1,12 +1,12 @@
 """Rules that promise what an enforced guardrail is certain to refuse: an error when written, no surprise later."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from keymgr.policy.durations import write_duration
-from keymgr.policy.model import Enforcement, Environment, Guardrail, Policy, Rule, Scope, Source
+from keymgr.policy.model import Enforcement, Guardrail, Policy, Rule, Source
 from keymgr.policy.places import place
 from keymgr.policy.problems import Problem, at
+from keymgr.policy.reach import always_meets, may_meet, reach_of
 from keymgr.policy.wording import count
 
 
@@ -18,68 +18,13 @@ def dead_promises(policy: Policy) -> Iterator[Problem]:
         if policy.guardrails[name].enforcement is Enforcement.ENFORCE and not policy.guardrails[name].waivable
     ]
     for rule in policy.rules.values():
-        reach = _reach(rule, policy)
+        reach = reach_of(rule, policy)
         for guardrail in binding:
-            if _may_meet(guardrail, reach):
+            if may_meet(guardrail, reach):
                 yield from _steps(rule, guardrail)
-            if _always_meets(guardrail, reach):
+            if always_meets(guardrail, reach):
                 yield from _limits(rule, guardrail)
                 yield from _networks(rule, guardrail)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """Everything a rule can grant, looked up."""
-
-    rule: Rule
-    environments: tuple[Environment, ...]
-    scopes: tuple[Scope, ...]
-
-
-def _reach(rule: Rule, policy: Policy) -> _Reach:
-    service = policy.services.get(rule.service)
-    scopes = service.scopes.values() if service else ()
-    return _Reach(
-        rule=rule,
-        environments=tuple(each for each in policy.environments.values() if each.name in rule.environments),
-        scopes=tuple(scope for scope in scopes if scope.name in rule.scopes),
-    )
-
-
-def _may_meet(guardrail: Guardrail, reach: _Reach) -> bool:
-    """Tell whether some wish that the rule accepts is certain to meet the guardrail."""
-    rule = reach.rule
-    return (
-        _selects(guardrail.services, rule.service)
-        and any(_looks_at(guardrail, environment) for environment in reach.environments)
-        and any(_touches(guardrail, scope) for scope in reach.scopes)
-        and (not guardrail.owner_kinds or bool(guardrail.owner_kinds & rule.owner_kinds))
-        and (not guardrail.teams or bool(guardrail.teams & rule.teams))
-    )
-
-
-def _always_meets(guardrail: Guardrail, reach: _Reach) -> bool:
-    """Tell whether every wish that the rule accepts meets the guardrail."""
-    rule = reach.rule
-    return (
-        _may_meet(guardrail, reach)
-        and all(_looks_at(guardrail, environment) for environment in reach.environments)
-        and all(_touches(guardrail, scope) for scope in reach.scopes)
-        and (not guardrail.owner_kinds or guardrail.owner_kinds >= rule.owner_kinds)
-        and (not guardrail.teams or guardrail.teams >= rule.teams)
-    )
-
-
-def _selects(selector: Iterable[str], value: str) -> bool:
-    return not selector or value in selector
-
-
-def _looks_at(guardrail: Guardrail, environment: Environment) -> bool:
-    return _selects(guardrail.environments, environment.name) and _selects(guardrail.tiers, environment.tier)
-
-
-def _touches(guardrail: Guardrail, scope: Scope) -> bool:
-    return _selects(guardrail.risks, scope.risk) and _selects(guardrail.scopes, scope.name)
 
 
 def _steps(rule: Rule, guardrail: Guardrail) -> Iterator[Problem]:
