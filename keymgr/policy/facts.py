@@ -1,4 +1,7 @@
-"""The closed list of facts a condition may compare: the type of each, and whether it is stored as evidence."""
+"""The closed list of facts a condition may compare, with the type of each.
+
+Those that begin with `issuance.` are known only then and stored with the key; the others are looked up again.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,11 +50,6 @@ class Fact:
     type: FactType
     description: str
     words: tuple[str, ...] = ()
-
-    @property
-    def is_evidence(self) -> bool:
-        """Return whether the fact is known only at issuance and stored with the key; the others are looked up again."""
-        return self.name.startswith("issuance.")
 
 
 FACTS: Mapping[str, Fact] = MappingProxyType(

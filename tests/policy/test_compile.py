@@ -128,7 +128,7 @@ def test_every_limit_can_be_written_in_a_rule() -> None:
         on_owner_exit="revoke",
         existing_keys="{on_violation: suspend}",
         conditions="[{fact: key.ttl, at_most: 2d}, {fact: issuance.source_ip, in: [10.0.0.1]},"
-        " {fact: issuance.mfa, equals: true}]",
+        " {fact: issuance.mfa, equals: true}, {fact: key.last_used_days, at_most: 9}]",
     )
     found = compiled(extra=text).rules["extra"]
     assert found.limits.quota == RateLimit("quota", 1000, 30 * DAY)
@@ -139,6 +139,7 @@ def test_every_limit_can_be_written_in_a_rule() -> None:
     assert [(each.fact, each.operator, each.value) for each in found.conditions] == [
         ("issuance.mfa", "equals", True),
         ("issuance.source_ip", "in", ("10.0.0.1/32",)),
+        ("key.last_used_days", "at_most", 9),
         ("key.ttl", "at_most", 2 * DAY),
     ]
     assert found.description == "An extra rule"

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 
 from keymgr.policy.characters import look_alikes
 from keymgr.policy.documents import KINDS
 from keymgr.policy.durations import BadDurationError, parse_duration, write_duration
+from keymgr.policy.faults import Fault, fault_of
 from keymgr.policy.load import Loaded, load
 from keymgr.policy.problems import nearest
 
@@ -143,6 +145,13 @@ def test_the_nearest_word_is_named_or_else_all_of_them() -> None:
 def test_plain_letters_look_like_nothing_else() -> None:
     assert look_alikes("charges:read") is None
     assert look_alikes("ch\u0430rges") == '"\u0430" is U+0430 CYRILLIC SMALL LETTER A, not a plain letter'
+
+
+def test_a_fault_that_has_no_words_of_its_own_still_has_a_place_and_a_remedy() -> None:
+    error = ErrorDetails(type="new_in_pydantic", loc=("spec", 0), msg="Something new", input=3)
+    assert fault_of(KINDS["Team"], error) == Fault(
+        "E206", ("spec", 0), "this entry cannot be a number", "see docs/policy.md for what does"
+    )
 
 
 def test_documents_keep_plain_data_that_json_can_carry() -> None:

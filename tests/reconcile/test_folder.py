@@ -1,7 +1,9 @@
 """Reading a policy folder: every file in it counts, and whatever should not be there is told."""
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,18 +124,19 @@ def test_a_link_to_itself_in_place_of_the_folder_is_an_error(tmp_path: Path) -> 
     assert refused(tmp_path / "loop") == [("E120", ".")]
 
 
-def test_a_file_or_folder_that_may_not_be_read_is_told_beside_the_rest(folder: Path) -> None:
+def test_a_file_or_folder_that_may_not_be_read_is_told_beside_the_rest() -> None:
+    folder = Path(tempfile.mkdtemp())  # Below a folder that another account may enter, which `tmp_path` is not.
     folder.chmod(0o755)
+    (folder / "rules").mkdir()
+    (folder / "two.yml").write_text("a: b")
     (folder / "notes.txt").write_text("words")
     (folder / "two.yml").chmod(0)
     (folder / "rules").chmod(0)
-    for above in folder.parents[:2]:
-        above.chmod(0o755)
     try:
         with somebody_else():
             found = refused(folder)
     finally:
-        (folder / "rules").chmod(0o755)
+        shutil.rmtree(folder)
     assert found == [("E122", "notes.txt"), ("E124", "rules"), ("E124", "two.yml")]
 
 
