@@ -56,7 +56,7 @@ def make_verifier(settings: Settings, engine: Engine) -> Verifier:
             issuer=settings.public_url, pepper=settings.pepper, leeway_seconds=settings.clock_leeway_seconds
         ),
         usage=UsageBuffer(partial(_write_usage, engine)),
-        bound=settings.secret_check == "bound",  # noqa: S105 - as above.
+        bound=settings.secret_check == "bound",  # noqa: S105 - a mode of checking, no secret.
     )
 
 

@@ -34,7 +34,7 @@ class _Commands(click.Group):
         """Name every command, in the order of the alphabet."""
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above.
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is Click's.
         """Load one command: the function of the same name in the module of the same name."""
         if cmd_name not in _COMMANDS:
             return None
@@ -42,7 +42,7 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"keymgr.cli.{name}"), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above.
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature is Click's.
         """Write the list of commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))

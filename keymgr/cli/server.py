@@ -34,7 +34,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types.
             self.accept(listener)
 
 
-class JsonLogger(Logger):  # type: ignore[misc] # as above.
+class JsonLogger(Logger):  # type: ignore[misc] # gunicorn carries no types.
     """Gunicorn's own lines in the same JSON as ours."""
 
     def setup(self, cfg: Config) -> None:

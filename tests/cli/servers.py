@@ -35,6 +35,7 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[bytes], log_file: Path) -> None:
         self.process = process
+        self.folder = log_file.parent
         self._log_file = log_file
         self.port = 0
 

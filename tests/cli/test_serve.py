@@ -99,10 +99,8 @@ def test_an_empty_install_waits_for_its_first_admin(server: Server) -> None:
     assert server.get("/setup?token=guessed")[0] == 404
 
 
-@pytest.mark.usefixtures("server")
-def test_data_is_for_this_account_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = next(tmp_path_factory.getbasetemp().glob("serve*"))
-    kept = [file for file in folder.iterdir() if file.name.startswith("keymgr")]
+def test_data_is_for_this_account_alone(server: Server) -> None:
+    kept = [file for file in server.folder.iterdir() if file.name.startswith("keymgr")]
     assert len(kept) > 1
     assert [oct(file.stat().st_mode) for file in kept if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
 
