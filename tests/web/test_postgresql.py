@@ -1,0 +1,38 @@
+"""The same pages on PostgreSQL: reading is read-only there too, and the main job is done."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.web.house import Browser, Seeded, make_app, plant_people, put_in_force, seed
+
+
+@pytest.fixture
+def furnished(database_url: str, tmp_path: Path) -> Iterator[tuple[Flask, Seeded]]:
+    plant_people(database_url)
+    put_in_force(database_url)
+    app = make_app(database_url, tmp_path)
+    app.testing = True
+    yield app, seed(app)
+    app.config["KEYMGR_ENGINE"].dispose()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_every_page_and_the_main_job_work_on_postgresql(furnished: tuple[Flask, Seeded]) -> None:
+    app, seeded = furnished
+    ben = Browser(app)
+    ben.sign_in("ben")
+    keys = (seeded.active, seeded.expiring, seeded.grace, seeded.revoked)
+    paths = ["/", "/keys", "/keys?q=smoke&sort=calls&direction=desc", "/requests", "/policy", "/me", "/keys/new"]
+    paths += [f"/keys/{key}{verb}" for key in keys for verb in ("", "/rotate", "/revoke")]
+    assert {path: ben.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+    order = {"name": "ci", "service": "payments", "environment": "dev", "scope": "charges:read", "nonce": "p-1"}
+    assert "is ready" in ben.post("/keys", order).text
+    assert "already done" in ben.post("/keys", order).text
+    assert "is ready" in ben.post(f"/keys/{seeded.active}/rotate", {"overlap": "0", "nonce": "p-2"}).text
+    fields = {"reason": "leaked", "typed": "checkout worker", "nonce": "p-3"}
+    assert ben.post(f"/keys/{seeded.active}/revoke", fields).status_code == 303
+    assert ben.post(f"/requests/{seeded.waiting}/withdraw", {"nonce": "p-4"}).status_code == 303
+    assert ben.post("/logout").status_code == 303
