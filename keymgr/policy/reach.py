@@ -37,6 +37,16 @@ def can_meet(guardrail: Guardrail, reach: Reach) -> bool:
     )
 
 
+def can_be_asked(guardrail: Guardrail, policy: Policy) -> bool:
+    """Tell whether anybody can ask for something the guardrail looks at, whether or not a rule gives it."""
+    return any(
+        _selects(guardrail.services, service.name)
+        and any(_looks_at(guardrail, policy.environments[name]) for name in service.environments)
+        and any(_touches(guardrail, scope) for scope in service.scopes.values())
+        for service in policy.services.values()
+    )
+
+
 def may_meet(guardrail: Guardrail, reach: Reach) -> bool:
     """Tell whether some wish that the rule accepts is certain to meet the guardrail."""
     return can_meet(guardrail, reach) and (not guardrail.teams or bool(guardrail.teams & reach.rule.teams))
