@@ -43,7 +43,7 @@ def make_ready(settings: Settings) -> None:
         ensure_active(session, make_issuer(settings), now)
         code = None if settings.demo else make_setup_token(session, now)
     if code is not None:
-        _LOG.warning("Nobody can sign in yet. The first admin opens %s/setup?token=%s", settings.public_url, code)
+        _LOG.warning("Nobody can sign in yet. First admin: open %s/setup with the code %s", settings.public_url, code)
 
 
 def server_command(settings: Settings) -> Sequence[str]:

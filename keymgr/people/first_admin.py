@@ -23,7 +23,7 @@ _SETUP = Actor(id="anonymous")
 class BadSetupToken:
     """The token is not the one of the log, or somebody has used it: the two look the same."""
 
-    sentence: str = "This set-up link is not valid any more. Restart the server and use the link that its log shows."
+    sentence: str = "This is not the code of the server's log. Each start of the server shows a new one there."
 
 
 def make_setup_token(session: Session, now: datetime) -> str | None:
@@ -45,10 +45,9 @@ def is_set_up(session: Session) -> bool:
     return session.scalar(select(Person.id).where(Person.sample.is_(False)).limit(1)) is not None
 
 
-def opens_setup(session: Session, token: str) -> bool:
-    """Tell whether the token would let the first admin in now; it only reads."""
-    statement = select(SetupToken.id).where(SetupToken.digest == _digest(token))
-    return not is_set_up(session) and session.scalar(statement) is not None
+def waits_for_first_admin(session: Session) -> bool:
+    """Tell whether a token is out that would let the first admin in; it only reads."""
+    return not is_set_up(session) and session.scalar(select(SetupToken.id)) is not None
 
 
 def claim_setup(

@@ -1,14 +1,13 @@
-"""The first admin of an empty install: a page that exists only behind the one-time token of the server's log."""
+"""The first admin of an empty install: a page that stands until somebody brings the code of the server's log."""
 
-from flask import abort, flash, render_template, request, url_for
+from flask import abort, flash, render_template, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import NotFound
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
 from keymgr import db
 from keymgr.people.enrol import NotAdded
-from keymgr.people.first_admin import BadSetupToken, claim_setup, opens_setup
+from keymgr.people.first_admin import BadSetupToken, claim_setup, waits_for_first_admin
 from keymgr.people.names import BadName
 from keymgr.web.forms import Form, Problem, tidy
 from keymgr.web.portal import go_to, now, open_to_all, portal
@@ -16,8 +15,12 @@ from keymgr.web.visiting import stranger
 
 
 class SetupForm(Form):
-    """Who the first admin is."""
+    """Who the first admin is, and the code that proves it."""
 
+    token = StringField(
+        filters=[tidy],
+        validators=[DataRequired("Enter the code of the server's log."), Length(max=200, message="That is no code.")],
+    )
     display_name = StringField(
         filters=[tidy], validators=[DataRequired("Enter your name."), Length(max=200, message="Shorten your name.")]
     )
@@ -28,33 +31,33 @@ class SetupForm(Form):
 @portal.get("/setup")
 @open_to_all
 def setup() -> ResponseReturnValue:
-    """Show the form to who holds the token; to everybody else there is no such page."""
-    token = request.args.get("token", "")
-    if not opens_setup(db.session(), token):
+    """Show the form while there is nobody; the code is typed, because an address would keep it."""
+    if not waits_for_first_admin(db.session()):
         abort(404)
-    return render_template("sign_in/setup.html", form=SetupForm(), token=token, problems=())
+    return render_template("sign_in/setup.html", form=SetupForm(), problems=())
 
 
 @portal.post("/setup")
 @open_to_all
 def setup_submit() -> ResponseReturnValue:
     """Make the first admin, who then signs in like everybody else."""
+    if not waits_for_first_admin(db.session()):
+        abort(404)
     form = SetupForm()
-    token = request.form.get("token", "")
-    problems = form.problems() if not form.validate() else _claim(form, token)
+    problems = form.problems() if not form.validate() else _claim(form)
     if problems:
-        return render_template("sign_in/setup.html", form=form, token=token, problems=problems), 422
+        return render_template("sign_in/setup.html", form=form, problems=problems), 422
     flash("You are the first administrator. Sign in with your new name and password.")
     return go_to(url_for("web.login"))
 
 
-def _claim(form: SetupForm, token: str) -> tuple[Problem, ...]:
+def _claim(form: SetupForm) -> tuple[Problem, ...]:
     """Spend the token; what has to be corrected is returned and leaves the token good."""
     session = db.session()
     try:
         outcome = claim_setup(
             session,
-            token,
+            form.token.data or "",
             form.name.data or "",
             form.password.data or "",
             now=now(),
@@ -64,8 +67,8 @@ def _claim(form: SetupForm, token: str) -> tuple[Problem, ...]:
     except BadName as error:
         return (Problem("name", str(error)),)
     match outcome:
-        case BadSetupToken():
-            raise NotFound
+        case BadSetupToken(sentence):
+            return (Problem("token", sentence),)
         case NotAdded(sentence):
             return (Problem("password", sentence),)
         case _:

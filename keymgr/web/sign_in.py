@@ -9,6 +9,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
 from keymgr import db
+from keymgr.people.first_admin import waits_for_first_admin
 from keymgr.people.sample import SAMPLE_PEOPLE
 from keymgr.people.sessions import end
 from keymgr.people.sign_in import SignedIn, WrongNameOrPassword, sign_in
@@ -94,5 +95,6 @@ def _page(form: LoginForm, target: str, problems: tuple[Problem, ...], status: i
         target=target,
         problems=problems,
         sample_people=SAMPLE_PEOPLE if desk().demo else (),
+        nobody_yet=waits_for_first_admin(db.session()),
     )
     return make_response(page, status)

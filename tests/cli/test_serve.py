@@ -92,11 +92,10 @@ def test_no_secret_stands_on_a_command_line_or_in_the_log(server: Server) -> Non
 
 
 def test_an_empty_install_waits_for_its_first_admin(server: Server) -> None:
-    (line,) = [line for line in server.log.splitlines() if "first admin" in line]
-    link = re.search(r"http://localhost(/setup\?token=\S+)$", line)
-    assert link is not None
-    assert server.get(link[1])[0] == 200
-    assert server.get("/setup?token=guessed")[0] == 404
+    (line,) = [line for line in server.log.splitlines() if "First admin" in line]
+    assert re.search(r"http://localhost/setup with the code \S{43}$", line)
+    assert server.get("/setup")[0] == 200
+    assert b"/setup" in server.get("/login")[1]
 
 
 def test_data_is_for_this_account_alone(server: Server) -> None:
