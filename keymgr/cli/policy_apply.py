@@ -8,7 +8,7 @@ import click
 
 from keymgr.cli.database import LockTaken, Unavailable, transaction
 from keymgr.cli.operator import operator
-from keymgr.cli.policy import folder_argument, format_option, refuse
+from keymgr.cli.policy import format_option, refuse
 from keymgr.cli.policy_report import INVALID, TESTS_FAILED, report_as_json, say_json, say_report
 from keymgr.config import Settings, load
 from keymgr.reconcile.apply import WAIT_SECONDS, Applied, ApplyOutcome, Invalid, Stale, TestsFailed, apply_policy
@@ -30,7 +30,7 @@ class _Label:
 
 
 @click.command()
-@folder_argument
+@click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--revision", metavar="SHA", help="The commit the folder is at; asked of git when left out.")
 @click.option("--expect-base", metavar="DIGEST", help="Refuse when another policy than this is in force.")
 @click.option(
@@ -42,13 +42,15 @@ class _Label:
     help="How many seconds to wait while another apply runs.",
 )
 @format_option
-def apply(*, folder: str, revision: str | None, expect_base: str | None, wait_seconds: float, form: str) -> int:
-    """Put the policy in DIR in force, in one transaction.
+def apply(*, folder: str | None, revision: str | None, expect_base: str | None, wait_seconds: float, form: str) -> int:
+    """Put the policy in DIR in force, in one transaction; without DIR the folder of KEYMGR_POLICIES.
 
     Whatever goes wrong, the policy in force stays. The exit code is 3 for an invalid policy, 4 for failing tests, 6
     when another apply is running, and 7 when --expect-base does not hold.
     """
-    settings, label, started_at = load(), _label(revision, describe(folder)), datetime.now(UTC)
+    settings, started_at = load(), datetime.now(UTC)
+    folder = str(settings.policies) if folder is None else folder
+    label = _label(revision, describe(folder))
     try:
         outcome = _apply(settings, folder, label, expect_base=expect_base, wait_seconds=wait_seconds)
     except Unavailable as error:

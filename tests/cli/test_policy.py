@@ -225,6 +225,14 @@ def test_a_folder_that_is_no_good_changes_nothing_and_is_written_down(
     assert "E203" in attempts[-2].message
 
 
+def test_without_a_folder_apply_takes_that_of_the_settings(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYMGR_POLICIES", str(folder))
+    assert commands.run(["policy", "apply"]) == 0
+    assert len(stored(database)[0]) == 1
+
+
 def test_another_base_than_expected_is_7(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["policy", "apply", str(BASE), "--expect-base", "sha256:0000"]
     assert run_json(arguments, capsys)[0] == 7

@@ -58,7 +58,7 @@ def shuffled(value: object, chance: random.Random, *, keep: bool = False) -> obj
     return value
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_files_documents_lists_and_keys_never_changes_it(chance: random.Random) -> None:
     loaded = load({name: text.encode() for name, text in BASE.items()})

@@ -190,12 +190,15 @@ def test_a_file_cut_anywhere_is_refused_or_is_another_policy_that_the_digest_tel
     whole, policy = load({name: BASE[name]}), policy_of(documents_of(HERE / "base"))
     assert isinstance(whole, Loaded)
     refusals = 0
+    known = [each.data for each in whole.documents]
+    last = known
     for length in range(len(BASE[name])):
         cut = load({name: BASE[name][:length]})
         if not isinstance(cut, Loaded):
             refusals += 1
             assert {each.file for each in cut} == {name}
-        elif cut.documents != whole.documents:
+        elif (data := [each.data for each in cut.documents]) not in (known, last):
+            last = data
             assert len(cut.documents) <= len(whole.documents)
             smaller = read_policy({**BASE, name: BASE[name][:length]}, now=NOW)
             assert not isinstance(smaller, ReadPolicy) or smaller.policy.digest != policy.digest

@@ -112,7 +112,7 @@ def sets_with_one_odd_value(draw: st.DrawFn) -> dict[str, bytes]:
     return {each: json.dumps(files[each] if each != name else data, ensure_ascii=False).encode() for each in files}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sets_with_one_odd_value())
 def test_any_value_in_any_place_is_a_policy_or_problems(files: dict[str, bytes]) -> None:
     found = read_policy(files, now=NOW)
