@@ -1,27 +1,28 @@
 """`keymgr policy`: what reviewers and pipelines run on a policy folder, without server, database or settings."""
 
 import importlib
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from keymgr.cli.policy_report import (
-    INVALID,
-    TESTS_FAILED,
-    problems_as_json,
-    report_as_json,
-    say_json,
-    say_problems,
-    say_report,
-)
+from keymgr.cli.policy_report import INVALID, problems_as_json, say_json, say_problems
+from keymgr.cli.policy_tested import say_tested, tested
+from keymgr.cli.report_remarks import Told, cases_of_files, remark_of, say_in
 from keymgr.policy.problems import Problem
 from keymgr.policy.read import ReadPolicy, read_policy
 from keymgr.policy.testing import run_tests
 from keymgr.policy.wording import count
 from keymgr.reconcile.folder import read_folder
 
-_ELSEWHERE = {"apply": "Put the policy in DIR in force, in one transaction."}
-"""Commands that need the server's packages: each is loaded from its own module, and only when it runs."""
+_ELSEWHERE = {
+    "apply": "Put the policy in DIR in force, in one transaction.",
+    "fmt": "Lay the files of DIR out in the one canonical way, comments kept.",
+    "lint": "Point out what is valid in DIR and still not what was meant.",
+    "schema": "Print or export JSON Schemas for editors.",
+}
+"""Commands with a module of their own, loaded only when they run: some need the server's packages, all take time."""
 
 
 class _PolicyCommands(click.Group):
@@ -46,14 +47,16 @@ class _PolicyCommands(click.Group):
 
 
 folder_argument = click.argument("folder", metavar="DIR")
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["human", "json"]),
-    default="human",
-    show_default=True,
-    help="What stdout carries.",
-)
+
+
+def formats(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that chooses what stdout carries; `human` is what it is without it."""
+    return click.option(
+        "--format", "form", type=click.Choice(names), default="human", show_default=True, help="What stdout carries."
+    )
+
+
+format_option = formats("human", "json")
 
 
 @click.group(cls=_PolicyCommands)
@@ -63,7 +66,7 @@ def policy() -> None:
 
 @policy.command()
 @folder_argument
-@format_option
+@formats("human", "json", "github", "sarif", "junit")
 def validate(folder: str, form: str) -> int:
     """Check the policy in DIR: files, fields, names, and what fits together.
 
@@ -72,41 +75,57 @@ def validate(folder: str, form: str) -> int:
     found = read_all(folder)
     if not isinstance(found, ReadPolicy):
         return refuse("validate", folder, form, found)
-    documents, files = len(found.documents), len({each.source.file for each in found.documents})
+    digest, documents, files = found.policy.digest, len(found.documents), {each.source.file for each in found.documents}
+    message = f"Valid: {count(documents, 'document')} in {count(len(files), 'file')}, {digest}."
     if form == "json":
-        return say_json(
-            "validate", exit_code=0, problems=[], digest=found.policy.digest, documents=documents, files=files
-        )
-    click.echo(f"Valid: {count(documents, 'document')} in {count(files, 'file')}, {found.policy.digest}.")
+        return say_json("validate", exit_code=0, problems=[], digest=digest, documents=documents, files=len(files))
+    if form == "human":
+        click.echo(message)
+    else:
+        say_in(form, Told("validate", message, cases=cases_of_files("validate", folder, files)))
     return 0
 
 
 @policy.command()
 @folder_argument
-@format_option
-def test(folder: str, form: str) -> int:
+@formats("human", "json", "junit", "github")
+@click.option(
+    "--run", "pattern", metavar="GLOB", help="Only what fits this: a test, a case, or TEST/CASE, with * and ?."
+)
+@click.option(
+    "--min-coverage",
+    "wanted",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="Fail unless the tests show so much of what rules and guardrails can do.",
+)
+def test(*, folder: str, form: str, pattern: str | None, wanted: int | None) -> int:
     """Run the policy tests in DIR.
 
-    The exit code is 4 when one fails or there is none, and 3 when the policy itself is not valid.
+    The exit code is 4 when one fails, there is none or the coverage is too low, and 3 when the policy is not valid.
     """
+    if pattern is not None and wanted is not None:
+        raise click.UsageError("--min-coverage needs all tests; leave --run out.")
     found = read_all(folder)
     if not isinstance(found, ReadPolicy):
         return refuse("test", folder, form, found)
     report = run_tests(found.documents, found.policy)
-    if form == "json":
-        exit_code = 0 if report.passed else TESTS_FAILED
-        return say_json("test", exit_code=exit_code, problems=[], **report_as_json(report))
-    return say_report(folder, report)
+    return say_tested(folder, form, tested(report, found.policy, pattern=pattern, wanted=wanted))
 
 
-def read_all(folder: str) -> ReadPolicy | tuple[Problem, ...]:
-    """Return the policy of a folder, or every problem of the folder and of the files in it."""
+def read_all(folder: str, *, now: datetime | None = None) -> ReadPolicy | tuple[Problem, ...]:
+    """Return the policy of a folder, or every problem of the folder and of the files in it; now is now if left out."""
     files = read_folder(folder)
-    return files if isinstance(files, tuple) else read_policy(files, now=datetime.now(UTC))
+    return files if isinstance(files, tuple) else read_policy(files, now=now or datetime.now(UTC))
 
 
 def refuse(command: str, folder: str, form: str, problems: tuple[Problem, ...]) -> int:
     """Say every problem in the chosen format and return the exit code."""
     if form == "json":
         return say_json(command, exit_code=INVALID, problems=problems_as_json(problems))
-    return say_problems(folder, problems)
+    if form == "human":
+        return say_problems(folder, problems)
+    remarks = tuple(remark_of(folder, each) for each in problems)
+    outcome = f"Invalid: {count(len(problems), 'problem')}. Nothing was loaded."
+    say_in(form, Told(command, outcome, remarks, cases_of_files(command, folder, (), problems)))
+    return INVALID

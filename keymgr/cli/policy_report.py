@@ -1,13 +1,12 @@
 """How policy commands answer: words for people, or JSON with a version for programs; nothing else goes to stdout."""
 
 import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import click
 
+from keymgr.cli.report_remarks import paint, path_of
 from keymgr.policy.problems import Problem
 from keymgr.policy.testing import TestReport
 from keymgr.policy.wording import count
@@ -39,10 +38,17 @@ def problems_as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
+def say_problem(folder: str, problem: Problem, *, word: str = "", colour: str = "red") -> None:
+    """Print one problem with a path that a terminal makes clickable; `word` goes before its code."""
+    place, code = f"{path_of(folder, problem.file)}:{problem.line}:{problem.column}", f"{word} {problem.code}".strip()
+    text = f"{problem.message} ({problem.remedy})".replace("\n", "\\n")
+    click.echo(f"{place}: {paint(code, colour)} {text}")
+
+
 def say_problems(folder: str, problems: tuple[Problem, ...]) -> int:
-    """Print every problem with a path that a terminal makes clickable, and the totals last."""
+    """Print every problem, and the totals last."""
     for each in problems:
-        click.echo(f"{_path(folder, each.file)}:{str(each).removeprefix(f'{each.file}:')}")
+        say_problem(folder, each)
     files = len({each.file for each in problems})
     click.echo(f"Invalid: {count(len(problems), 'problem')} in {count(files, 'file')}. Nothing was loaded.")
     return INVALID
@@ -81,7 +87,7 @@ def report_as_json(report: TestReport) -> dict[str, Any]:
 def say_report(folder: str, report: TestReport) -> int:
     """Print what failed and what no test shows, and the totals last."""
     for failure in report.failures:
-        click.echo(f"FAILED {_path(folder, str(failure.source))}: {failure.test}: {failure.name}")
+        click.echo(f"{paint('FAILED', 'red')} {path_of(folder, str(failure.source))}: {failure.test}: {failure.name}")
         click.echo(f"       {failure.message}")
     for gap in report.gaps:
         click.echo(f"not shown: {gap}")
@@ -91,8 +97,3 @@ def say_report(folder: str, report: TestReport) -> int:
         passed = len(report.results) - len(report.failures)
         click.echo(f"{passed} passed, {len(report.failures)} failed, {len(report.gaps)} not shown.")
     return 0 if report.passed else TESTS_FAILED
-
-
-def _path(folder: str, file: str) -> str:
-    """Return a path from where the command runs."""
-    return os.path.normpath(Path(folder, file))
