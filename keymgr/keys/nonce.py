@@ -1,6 +1,7 @@
 """One submit of a form does its work once: the second one, however close behind, hears what the first one made."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,17 +31,19 @@ def once(
     action: str,
     now: datetime,
     *,
+    about: str = "",
     work: Callable[[], Outcome],
     made: Callable[[Outcome], str | None],
 ) -> Outcome | AlreadyDone:
     """Do `work` unless this submit has already been done; `made` names the object an outcome created or changed.
 
+    `about` is the object that is acted on: a list may give all its buttons one number, and each works once.
     An outcome that made nothing (`made` is None) leaves the number unused, so that a corrected form can be sent again.
     A door without forms passes no submit. A parallel submit waits for this transaction to end.
     """
     if submit is None:
         return work()
-    number = _identity(submit, action)
+    number = _identity(submit, action, about)
     if not _take(session, number, submit.person_id, action, now):
         return _answer(session, number)
     outcome = work()
@@ -52,9 +55,9 @@ def once(
     return outcome
 
 
-def _identity(submit: Submit, action: str) -> str:
-    """Bind the number to the person and the action, so that nobody hears of another's object."""
-    return hashlib.sha256(f"{submit.person_id}\n{action}\n{submit.nonce}".encode()).hexdigest()
+def _identity(submit: Submit, action: str, about: str) -> str:
+    """Bind the number to the person, the action and its object, so that nobody hears of another one."""
+    return hashlib.sha256(json.dumps([submit.person_id, action, about, submit.nonce]).encode()).hexdigest()
 
 
 def _take(session: Session, number: str, person_id: str, action: str, now: datetime) -> bool:

@@ -51,7 +51,7 @@ def revoke(
             return NotNow(f"The key “{key.name}” is already revoked, by {key.revoked_by}. There is nothing left to do.")
         return _revoke(session, key, reason=reason, note=tidy_note(note), actor=actor, level=level, now=now)
 
-    return once(session, submit, "revoke", now, work=work, made=_made)
+    return once(session, submit, "revoke", now, about=key_id, work=work, made=_made)
 
 
 def tidy_note(note: str) -> str:

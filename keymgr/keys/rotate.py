@@ -58,7 +58,7 @@ def rotate(
         counted = with_keys_held(session, evidence, owner=key.owner, wish=wish, now=now, beside=key.id)
         return _judge(session, key, Case(opened, asker, actor, wish, counted, issuer, now), overlap_seconds)
 
-    return once(session, submit, "rotate", now, work=work, made=_made)
+    return once(session, submit, "rotate", now, about=key_id, work=work, made=_made)
 
 
 def _standing(key: Key, now: datetime) -> NotNow | None:

@@ -38,7 +38,7 @@ def suspend(
         _change(session, key, KeyState.SUSPENDED, note=tidy_note(note), actor=actor, level=level, now=now)
         return Suspended(key.id, now)
 
-    return once(session, submit, "suspend", now, work=work, made=_made)
+    return once(session, submit, "suspend", now, about=key_id, work=work, made=_made)
 
 
 def resume(
@@ -62,7 +62,7 @@ def resume(
         _change(session, key, KeyState.ACTIVE, note="", actor=actor, level=level, now=now)
         return Resumed(key.id, now)
 
-    return once(session, submit, "resume", now, work=work, made=_made)
+    return once(session, submit, "resume", now, about=key_id, work=work, made=_made)
 
 
 def _read(session: Session, key_id: str, rights: Rights) -> Key | None:

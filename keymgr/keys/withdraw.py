@@ -37,7 +37,7 @@ def withdraw(
         tell(session, level, actor, now, Event("request.withdrawn", "request", request.id, {"name": request.name}))
         return Withdrawn(request.id, now)
 
-    return once(session, submit, "withdraw", now, work=work, made=_made)
+    return once(session, submit, "withdraw", now, about=request_id, work=work, made=_made)
 
 
 def _read(session: Session, request_id: str, rights: Rights) -> KeyRequest | None:

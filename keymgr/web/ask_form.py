@@ -10,11 +10,13 @@ from wtforms.validators import DataRequired, Length, Optional
 from keymgr.keys.order import JUSTIFICATION_LENGTH_MAX, NAME_LENGTH_MAX
 from keymgr.policy.model import Asker, Evidence, Policy, Service, Wish
 from keymgr.policy.wording import span
-from keymgr.web.forms import Form, Problem, tidy
+from keymgr.web.forms import Form, Problem, one_line, tidy, whole
 from keymgr.web.wording import until
 
 _DAY = 86_400
 _LIFETIMES = (_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 180 * _DAY, 365 * _DAY)
+_LIFETIME_MAX = 100 * 365 * _DAY
+_REVISION_MAX = 2**31
 _LONG = "At most {} characters fit here."
 
 
@@ -22,7 +24,7 @@ class AskForm(Form):
     """What is typed; whether it may be had is the policy's to say, not this form's."""
 
     name = StringField(
-        filters=[tidy],
+        filters=[one_line],
         validators=[
             DataRequired("Give the key a name: what will use it."),
             Length(max=NAME_LENGTH_MAX, message=_LONG.format(NAME_LENGTH_MAX)),
@@ -32,13 +34,13 @@ class AskForm(Form):
     service = StringField(filters=[tidy], validators=[DataRequired("Choose a service.")])
     environment = StringField(filters=[tidy], validators=[DataRequired("Choose an environment.")])
     scope = SelectMultipleField(validate_choice=False, validators=[DataRequired("Choose at least one scope.")])
-    lifetime = IntegerField(validators=[Optional()])
+    lifetime = IntegerField(validators=[Optional(), whole(_LIFETIME_MAX, "Choose a lifetime from the list.")])
     cidrs = StringField(filters=[tidy], validators=[Length(max=4000, message=_LONG.format("4,000"))])
     ticket = StringField(filters=[tidy], validators=[Length(max=100, message=_LONG.format(100))])
     justification = StringField(
         filters=[tidy], validators=[Length(max=JUSTIFICATION_LENGTH_MAX, message=_LONG.format("2,000"))]
     )
-    revision = IntegerField(validators=[Optional()])
+    revision = IntegerField(validators=[Optional(), whole(_REVISION_MAX, "Load the page again and send it once more.")])
     nonce = StringField(validators=[Length(max=64)])
 
 
@@ -96,12 +98,12 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
     service = policy.services.get(form.service.data or "")
     environment = form.environment.data or (service.environments[0] if service else "")
     return Draft(
-        name=_one_line(form.name.data),
+        name=form.name.data or "",
         owner=form.owner.data or me,
         service=form.service.data or "",
         environment=environment,
         scopes=tuple(form.scope.data or ()),
-        ttl_seconds=form.lifetime.data,
+        ttl_seconds=None if form.lifetime.errors else form.lifetime.data,
         cidrs=tuple((form.cidrs.data or "").replace(",", " ").split()),
         ticket=form.ticket.data or "",
         justification=form.justification.data or "",
@@ -138,8 +140,3 @@ def _lifetimes(policy: Policy, draft: Draft, now: datetime) -> tuple[tuple[str, 
         offered.add(draft.ttl_seconds)
     named = [(str(seconds), f"{span(seconds)}, until {until(now, seconds)}") for seconds in sorted(offered)]
     return (("", "The usual lifetime of the rule"), *named)
-
-
-def _one_line(text: str | None) -> str:
-    """Leave out what cannot be shown in a list, such as control and direction characters."""
-    return "".join(character for character in text or "" if character.isprintable()).strip()

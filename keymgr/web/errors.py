@@ -1,5 +1,6 @@
 """Pages for what went wrong: what happened in words, what to do next, and the request id; never a stack."""
 
+import logging
 from http import HTTPStatus
 
 from flask import Response, make_response, render_template
@@ -9,6 +10,7 @@ from keymgr.web.frame import without_visitor
 from keymgr.web.headers import dress
 from keymgr.web.portal import portal, request_id, wants_part
 
+_log = logging.getLogger(__name__)
 _WORDS = {
     400: ("The request could not be read", "Go back, load the page again and try once more."),
     401: ("Sign in first", "Your session has ended. Sign in and you come back to where you were."),
@@ -46,6 +48,7 @@ def show_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         without_visitor()
+        _log.error("A page failed; request=%s", request_id())
     title, next_step = _WORDS.get(code, _WORDS[400 if code < HTTPStatus.INTERNAL_SERVER_ERROR else 500])
     own_words = error.description if _is_ours(error) else None
     response = make_response(

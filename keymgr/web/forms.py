@@ -1,9 +1,11 @@
 """What forms share: Flask-WTF with our own token check, one-time numbers, and problems as values."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask_wtf import FlaskForm
+from wtforms import Field, ValidationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,16 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types.
         return tuple(Problem(name, str(errors[0])) for name, errors in self.errors.items() if errors)
 
 
+def whole(most: int, message: str) -> Callable[[FlaskForm, Field], None]:
+    """Make a validator of whole numbers from -`most` to `most`; WTForms' own fails on numbers beyond a float."""
+
+    def check(_form: FlaskForm, field: Field) -> None:
+        if field.data is not None and not -most <= field.data <= most:
+            raise ValidationError(message)
+
+    return check
+
+
 def new_nonce() -> str:
     """Return a one-time number for a form that has an effect."""
     return secrets.token_urlsafe(16)
@@ -35,3 +47,8 @@ def new_nonce() -> str:
 def tidy(text: str | None) -> str:
     """Take the spaces off both ends of what was typed; nothing typed is the empty text."""
     return (text or "").strip()
+
+
+def one_line(text: str | None) -> str:
+    """Leave out what cannot be shown in a list, such as control and direction characters."""
+    return "".join(character for character in text or "" if character.isprintable()).strip()

@@ -37,6 +37,8 @@ def attach(app: Flask, *, https: bool) -> None:
 @portal.before_request
 def guard() -> ResponseReturnValue | None:
     """Let the request through, or answer it: 403 for a foreign or forged form, sign-in where nobody is signed in."""
+    if _holds_a_null():
+        abort(400, "The request holds a character that no text has. Remove it and send it once more.")
     view = current_app.view_functions[request.endpoint or ""]
     is_form = request.method not in _SAFE_METHODS
     reads = not is_form or hasattr(view, "only_reads")
@@ -52,6 +54,11 @@ def guard() -> ResponseReturnValue | None:
     if is_form:
         _check_form_token()
     return None
+
+
+def _holds_a_null() -> bool:
+    """Tell whether a null character was sent: nothing of ours holds one, and PostgreSQL refuses it in any text."""
+    return "\0" in request.path or any("\0" in text for _, text in request.values.items(multi=True))
 
 
 def _is_cross_site() -> bool:

@@ -25,7 +25,7 @@ _COLUMNS = (
     ("Last used", Sort.LAST_USED, ""),
     ("Calls, 7 days", Sort.CALLS, "num"),
 )
-_NUMBER_MAX = 1_000_000
+_DIGITS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _asked() -> Asked:
         filters=filters,
         sort=_word(Sort, values.get("sort")) or Sort.EXPIRES,
         direction=_word(Direction, values.get("direction")) or Direction.ASCENDING,
-        number=min(int(number), _NUMBER_MAX) if number.isascii() and number.isdecimal() else 1,
+        number=int(number) if number.isascii() and number.isdecimal() and len(number) < _DIGITS_MAX else 1,
     )
 
 
