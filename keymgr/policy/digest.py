@@ -9,7 +9,7 @@ from keymgr.policy.documents import AnyDocument
 from keymgr.policy.documents_base import API_VERSION
 
 _WORDS = frozenset({"annotations", "description", "labels", "title"})
-_KINDS_LEFT_OUT = frozenset({"ChangeAck", "PolicyTest"})
+KINDS_LEFT_OUT = frozenset({"ChangeAck", "PolicyTest"})
 _ORDERED = frozenset({"steps"})
 
 
@@ -19,12 +19,13 @@ def digest(documents: Iterable[AnyDocument]) -> str:
     Left out: files and lines, comments, titles, descriptions, labels and annotations, tests and acknowledgements.
     Lists count as sets, except the steps of an approval policy. Lengths of time, times and networks count by value.
     """
-    counted = [_canonical(document) for document in documents if document.kind not in _KINDS_LEFT_OUT]
+    counted = [canonical(document) for document in documents if document.kind not in KINDS_LEFT_OUT]
     text = _json([API_VERSION, *sorted(counted, key=_json)])
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _canonical(document: AnyDocument) -> Any:  # noqa: ANN401 plain data for JSON.
+def canonical(document: AnyDocument) -> Any:  # noqa: ANN401 plain data for JSON.
+    """Return one document as it counts: by value, without its words."""
     return _plain(document.model_dump(mode="json", by_alias=True))
 
 

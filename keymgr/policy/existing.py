@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 class LiveKey:
     """A key as it was issued; times in Unix seconds, `rule` the one it was issued by, None when that is not known.
 
-    `last_used_at` None means never used. `facts` is the evidence stored with the key.
+    `last_used_at` None means never used. `facts` is the evidence stored with the key; `id` only names it in a plan.
     """
 
     asker: Asker
@@ -52,6 +52,7 @@ class LiveKey:
     facts: Mapping[str, FactValue]
     rule: str | None = None
     last_used_at: int | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
