@@ -8,10 +8,12 @@ from typing import Any
 from keymgr.store.keys import CredentialState, KeyState
 from keymgr.store.people import PersonState
 
+# A credential's own form: a rotation may change the key's, and the old secret stays what it was.
 # Spelt so that sqlite3 and SQLAlchemy's text() both take them; the owner's name is cut out so that its index is used.
 CREDENTIAL = """
 select c.id, c.state, c.secret_digest, c.expires_at, c.retires_at,
-       k.id, k.owner, k.service, k.environment, k.scopes, k.cidrs, k.terms, k.token_form, k.state, k.expires_at,
+       k.id, k.owner, k.service, k.environment, k.scopes, k.cidrs, k.terms,
+       case when c.signing_kid is null then 'opaque' else 'jwt' end, k.state, k.expires_at,
        k.rule, r.digest, coalesce(p.state, a.state)
 from credential c
 join api_key k on k.id = c.key_id

@@ -162,7 +162,8 @@ def add_credential(
     signing_key = ensure_active(session, issuer, now)
     credential = Credential(
         id=fresh_id("crd", now), key_id=key.id, generation=generation, secret_digest=digest(secret, issuer.pepper),
-        status_index=next(NUMBERS), issued_at=now, expires_at=expires_at, signing_kid=signing_key.kid,
+        status_index=next(NUMBERS), issued_at=now, expires_at=expires_at,
+        signing_kid=None if key.token_form == "opaque" else signing_key.kid,
     )  # fmt: skip
     session.add(credential)
     session.flush()
