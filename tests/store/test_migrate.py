@@ -99,12 +99,13 @@ def test_an_upgrade_that_would_break_references_changes_nothing(sqlite_url: str)
     with engine.connect() as connection:
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
         connection.execute(text("INSERT INTO policy_head (id, revision_id) VALUES (1, 99)"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0006_audit_and_changes'"))
-        connection.execute(text("DROP TABLE lease"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008_policy_control'"))
+        for table in ("effect", "past_decision", "key_standing"):
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.commit()
     with pytest.raises(StoreError, match="refer to nothing"):
         migrate.upgrade(sqlite_url)
-    assert migrate.current(sqlite_url) == "0006_audit_and_changes"
+    assert migrate.current(sqlite_url) == "0008_policy_control"
 
 
 def test_every_step_can_be_taken_back(empty_url: str) -> None:
