@@ -45,13 +45,13 @@ def facts_for(rule: Rule, case: Case) -> Facts | None:
     return Facts(values, frozenset(unproven))
 
 
-def networks_of(conditions: list[Condition], operator: str) -> list[tuple[Network, ...]]:
+def networks_of(conditions: list[Condition], operator: str) -> tuple[tuple[Network, ...], ...]:
     """Return the networks of each condition with this operator."""
-    return [
+    return tuple(
         tuple(network for text in _texts(each.value) if not isinstance(network := parse_network(text), BadNetwork))
         for each in conditions
         if each.operator == operator
-    ]
+    )
 
 
 def _is_open(condition: Condition) -> bool:
@@ -73,8 +73,8 @@ def _flags(_conditions: list[Condition]) -> Iterator[FactValue]:
 
 
 def _addresses(conditions: list[Condition]) -> Iterator[FactValue]:
-    outside_of = [network for networks in networks_of(conditions, "not_in") for network in networks]
-    host = free_host(networks_of(conditions, "in"), outside_of)
+    outside_of = (network for networks in networks_of(conditions, "not_in") for network in networks)
+    host = free_host(networks_of(conditions, "in"), tuple(outside_of))
     if host is not None:
         yield str(host.network_address)
 

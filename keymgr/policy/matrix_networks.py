@@ -1,6 +1,6 @@
 """Finds one address that lies where it has to and nowhere it must not, by taking networks away from networks."""
 
-from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from keymgr.policy.granting import Network
@@ -17,14 +17,15 @@ _EVERYWHERE: tuple[Network, ...] = (
 _NEVER_ACCEPTED: tuple[Network, ...] = (IPv6Network("::ffff:0:0/96"),)
 
 
-def free_host(inside_of: Iterable[Sequence[Network]], outside_of: Iterable[Network] = ()) -> Network | None:
+@lru_cache(maxsize=1024)
+def free_host(inside_of: tuple[tuple[Network, ...], ...], outside_of: tuple[Network, ...] = ()) -> Network | None:
     """Return a network of one address that lies inside every list of `inside_of` and outside all of `outside_of`."""
     left = list(_EVERYWHERE)
     for allowed in inside_of:
         left = [overlap for network in left for other in allowed for overlap in _overlap(network, other)]
     for taken in (*_NEVER_ACCEPTED, *outside_of):
         left = [rest for network in left for rest in _without(network, taken)]
-    return _first_host(left[0]) if left else None
+    return _first_host(min(left, key=lambda network: network.version)) if left else None
 
 
 def _overlap(network: Network, other: Network) -> list[Network]:

@@ -2,6 +2,7 @@
 
 import re
 import string
+from functools import lru_cache
 from itertools import product
 
 from keymgr.policy.patterns import fits
@@ -15,6 +16,7 @@ _CHARACTERS = f"{string.digits}{string.ascii_letters}-_./ {string.punctuation}"
 _SAMPLES_MAX = 64
 
 
+@lru_cache(maxsize=256)
 def samples(pattern: str) -> tuple[str, ...]:
     """Return texts that fit the pattern, short ones first; alternatives and one longer form are tried as well."""
     parts = [_choices(match) for match in _PART.finditer(_inner(pattern))]

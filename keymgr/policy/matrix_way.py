@@ -12,6 +12,7 @@ from keymgr.policy.guardrails import applying, binding, review
 from keymgr.policy.matrix_facts import Facts, facts_for, networks_of
 from keymgr.policy.matrix_networks import free_host
 from keymgr.policy.model import Enforcement, Guardrail, Policy, Rule
+from keymgr.policy.plan_words import wall
 
 _NEW_KEY = Evidence({})
 
@@ -23,6 +24,7 @@ class Question:
     case: Case
     guardrails: tuple[Guardrail, ...]
     binding: tuple[Guardrail, ...]
+    forbidden: tuple[Network, ...]
     walls: frozenset[str]
 
 
@@ -43,7 +45,8 @@ def question_of(policy: Policy, asker: Asker, wish: Wish, now: int) -> Question 
     if not isinstance(case, Case):
         return None
     guardrails = applying(case)
-    return Question(case, guardrails, binding(case, guardrails), frozenset(_walls(case)))
+    enforced = binding(case, guardrails)
+    return Question(case, guardrails, enforced, _forbidden(enforced), frozenset(_walls(case)))
 
 
 def way_of(question: Question, rule: Rule) -> Way | None:
@@ -69,7 +72,7 @@ def way_of(question: Question, rule: Rule) -> Way | None:
         rule=rule,
         limits=replace(limits, max_ttl_seconds=sample.ttl_max_seconds, cidrs=cidr_rule),
         ttl_min_seconds=sample.ttl_min_seconds,
-        forbidden_cidrs=_forbidden(question.binding),
+        forbidden_cidrs=question.forbidden,
         walls=question.walls,
         cidrs=cidrs,
         facts=sample.facts.values,
@@ -86,12 +89,10 @@ def _sample(question: Question, rule: Rule) -> _Sample | None:
     required = rule.limits.cidrs.required or bool(about_cidrs) or any(each.cidrs_required for each in question.binding)
     if not required:
         return _Sample(shortest, longest, (), cidrs_required=False, facts=facts)
-    inside_of = networks_of(about_cidrs, "in")
-    if rule.limits.cidrs.within:
-        inside_of.append(rule.limits.cidrs.within)
-    outside_of = [network for networks in networks_of(about_cidrs, "not_in") for network in networks]
-    single = (each for each in _forbidden(question.binding) if each.num_addresses == 1)
-    host = free_host(inside_of, (*outside_of, *single))
+    within = (rule.limits.cidrs.within,) if rule.limits.cidrs.within else ()
+    outside_of = (network for networks in networks_of(about_cidrs, "not_in") for network in networks)
+    single = (each for each in question.forbidden if each.num_addresses == 1)
+    host = free_host((*within, *networks_of(about_cidrs, "in")), (*outside_of, *single))
     return None if host is None else _Sample(shortest, longest, (host,), cidrs_required=True, facts=facts)
 
 
@@ -119,4 +120,4 @@ def _walls(case: Case) -> Iterator[str]:
         if guardrail.enforcement is Enforcement.ENFORCE and guardrail.teams.difference(case.asker.teams):
             nosier = replace(case, asker=replace(case.asker, teams=case.asker.teams | guardrail.teams))
             if guardrail.teams.isdisjoint(case.asker.teams) and guardrail in applying(nosier):
-                yield guardrail.name
+                yield wall(guardrail)
