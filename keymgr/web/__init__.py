@@ -7,6 +7,7 @@ from jinja2 import StrictUndefined
 from keymgr.web import (
     ask,
     assets,
+    error_docs,
     errors,
     guard,
     headers,
@@ -29,7 +30,23 @@ from keymgr.web.portal import DESK, portal
 
 __all__ = ["PAGES", "Desk", "register"]
 
-PAGES = (errors, headers, home, sign_in, setup, key_list, ask, reveal, key_page, rotate, revoke, requests, policy, me)
+PAGES = (
+    errors,
+    headers,
+    home,
+    sign_in,
+    setup,
+    key_list,
+    ask,
+    reveal,
+    key_page,
+    rotate,
+    revoke,
+    requests,
+    policy,
+    me,
+    error_docs,
+)
 _FILTERS = {
     "clock": wording.clock,
     "date": wording.date,
