@@ -1,4 +1,4 @@
-"""PyYAML's events as small typed values, one by one; nothing else here knows PyYAML.
+"""PyYAML's events as small typed values, one by one; nothing else here knows PyYAML, but for the layout's cutter.
 
 The parser is pinned to PyYAML's pure Python one, because it and libyaml disagree about what is valid.
 """
