@@ -77,8 +77,9 @@ def _scope_faults(scopes: object, place: str) -> list[Fault]:
 
 
 def _at(place: str, name: str) -> str:
-    """Write a JSON pointer (RFC 6901) to a member, cut to a length that can be shown."""
-    return f"{place}/{name[:100].replace('~', '~0').replace('/', '~1')}"
+    """Write a JSON pointer (RFC 6901) to a member, cut to what can be shown: no lone surrogate can be sent back."""
+    shown = name[:100].encode("utf-8", "replace").decode("utf-8")
+    return f"{place}/{shown.replace('~', '~0').replace('/', '~1')}"
 
 
 def _bad(faults: list[Fault]) -> Problem:

@@ -45,8 +45,12 @@ class Shortcut:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer the two machine calls; they never look at Host, so only the rest is held to the allowed names."""
+        if environ.get("SCRIPT_NAME"):
+            # We are never mounted below a prefix; a server with gunicorn's defaults takes one from any client's header.
+            problem = Problem(ProblemCode.NOT_FOUND, "There is nothing at this address; check it for typing errors.")
+            return self._problem(problem, new_request_id()).send(start_response)
         path = environ.get("PATH_INFO", "")
-        road = None if environ.get("SCRIPT_NAME") else ROADS.get(path)
+        road = ROADS.get(path)
         if road is not None:
             return self._answer(road, environ).send(start_response)
         if path not in _ANY_HOST and not self._host_is_allowed(environ):

@@ -14,6 +14,7 @@ from keymgr.keys.callers import Caller
 from keymgr.keys.limiting import WindowState
 from keymgr.keys.verdict import Question, Verdict
 from keymgr.keys.verify import UNAVAILABLE_RETRY_SECONDS
+from keymgr.people.address import client_address
 from keymgr.store.key_states import StatesUnavailableError
 from keymgr.tokens.verdicts import VerdictCode
 
@@ -73,9 +74,13 @@ def _caller(desk: Desk, environ: Environ, request_id: str) -> Caller | Problem:
     except StatesUnavailableError:
         return _UNAVAILABLE
     if caller is None:
-        log_unknown_caller(environ.get("REMOTE_ADDR"), request_id)
+        log_unknown_caller(_address(desk, environ), request_id)
         return _UNAUTHENTICATED
     return caller
+
+
+def _address(desk: Desk, environ: Environ) -> str:
+    return client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"), desk.trusted_proxies)
 
 
 def _ask(desk: Desk, question: Question, now: datetime, request_id: str) -> Verdict:

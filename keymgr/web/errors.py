@@ -4,13 +4,17 @@ import logging
 from http import HTTPStatus
 
 from flask import Response, make_response, render_template
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 
+from keymgr.store.lock import LockNotObtained
 from keymgr.web.frame import without_visitor
 from keymgr.web.headers import dress
 from keymgr.web.portal import portal, request_id, wants_part
 
 _log = logging.getLogger(__name__)
+_RETRY_SECONDS = 5
 _WORDS = {
     400: ("The request could not be read", "Go back, load the page again and try once more."),
     401: ("Sign in first", "Your session has ended. Sign in and you come back to where you were."),
@@ -57,7 +61,7 @@ def show_error(error: HTTPException) -> Response:
         ),
         code,
     )
-    if isinstance(error, TooManyRequests) and error.retry_after is not None:
+    if isinstance(error, TooManyRequests | ServiceUnavailable) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers.extend(error.get_headers())
@@ -65,6 +69,15 @@ def show_error(error: HTTPException) -> Response:
     if wants_part():
         response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
     return dress(response)
+
+
+@portal.app_errorhandler(OperationalError)
+@portal.app_errorhandler(PoolTimeout)
+@portal.app_errorhandler(LockNotObtained)
+def show_unavailable(error: Exception) -> Response:
+    """Answer that the database is away or busy: nothing was done, and soon it is right to try again."""
+    _log.error("The database did not answer (%s); request=%s", type(error).__name__, request_id())
+    return show_error(ServiceUnavailable(retry_after=_RETRY_SECONDS))
 
 
 def _is_ours(error: HTTPException) -> bool:

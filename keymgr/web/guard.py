@@ -96,7 +96,10 @@ def _way_back() -> str:
         return url_for("web.key_new") + "?" + request.query_string.decode("ascii", "replace")
     if request.method == "GET" and not wants_part():
         return request.full_path.rstrip("?")
-    shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    except ValueError:
+        return "/"
     if shown.netloc != request.host:
         return "/"
     return shown.path + (f"?{shown.query}" if shown.query else "")

@@ -44,7 +44,7 @@ def login() -> ResponseReturnValue:
 @portal.post("/login")
 @open_to_all
 def login_submit() -> ResponseReturnValue:
-    """Sign somebody in and go on to where they wanted to be."""
+    """Sign somebody in, which ends the session that this browser had, and go on to where they wanted to be."""
     form = LoginForm()
     target = same_site_path(request.form.get("next"))
     if not form.validate():
@@ -59,6 +59,8 @@ def login_submit() -> ResponseReturnValue:
         throttle=desk().throttle,
         now=now(),
     )
+    if isinstance(outcome, SignedIn) and is_signed_in():
+        end(session, visitor(), actor=actor(), now=now())
     session.commit()
     match outcome:
         case SignedIn():

@@ -32,7 +32,7 @@ def attach(app: Flask) -> None:
     """Teach Flask-Login to find our sessions; it keeps no remember cookie and guesses nothing from addresses."""
     manager = LoginManager()
     manager.session_protection = None
-    manager.init_app(app)
+    manager.init_app(app, add_context_processor=False)  # Or every page, a failure's too, would ask the database.
     manager.user_loader(_load)
 
 
