@@ -8,8 +8,8 @@ from keymgr.policy.characters import first_forbidden
 from keymgr.policy.problems import Problem, Problems
 from keymgr.policy.yaml_text import BYTES_MAX
 
-_ENDINGS = (".yaml", ".yml")
-_FOR_PEOPLE = frozenset({"README.md", "CODEOWNERS"})
+ENDINGS = (".yaml", ".yml")
+FOR_PEOPLE = frozenset({"README.md", "CODEOWNERS"})
 _REPOSITORY = ".git"
 
 
@@ -45,7 +45,7 @@ def _walk(root: Path) -> Iterator[tuple[str, bytes] | Problem]:
                 yield refused
             elif entry.is_dir(follow_symlinks=False):
                 folders.extend([] if inside == _REPOSITORY else [inside])
-            elif entry.name.endswith(_ENDINGS):
+            elif entry.name.endswith(ENDINGS):
                 yield _read(root, inside)
 
 
@@ -57,13 +57,13 @@ def _refused(entry: "os.DirEntry[str]", inside: str) -> Problem | None:
         return Problem("E122", file, 1, 1, "the name holds characters that cannot be seen", "rename it")
     if entry.is_symlink():
         return Problem("E121", file, 1, 1, "this is a symbolic link", "put the file itself here")
-    if is_folder and entry.name.endswith(_ENDINGS):
+    if is_folder and entry.name.endswith(ENDINGS):
         return Problem("E124", file, 1, 1, "this is a folder with the name of a file", "rename it")
     if is_folder or inside == _REPOSITORY:
         return None
     if not entry.is_file(follow_symlinks=False):
         return Problem("E124", file, 1, 1, "this is neither a file nor a folder", "remove it")
-    if entry.name.endswith(_ENDINGS) or entry.name in _FOR_PEOPLE:
+    if entry.name.endswith(ENDINGS) or entry.name in FOR_PEOPLE:
         return None
     remedy = "only .yaml, .yml, README.md and CODEOWNERS belong here; rename or move it"
     return Problem("E122", file, 1, 1, "this file would be ignored", remedy)
