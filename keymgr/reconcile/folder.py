@@ -74,7 +74,7 @@ def refused_file(inside: str, *, is_link: bool, is_plain: bool) -> Problem | Non
         return Problem("E122", file, 1, 1, "the name holds characters that cannot be seen", "rename it")
     if is_link:
         return Problem("E121", file, 1, 1, "this is a symbolic link", "put the file itself here")
-    if any(part.endswith(_ENDINGS) for part in folders):
+    if any(part.endswith(ENDINGS) for part in folders):
         return Problem("E124", file, 1, 1, "this is in a folder with the name of a file", "rename the folder")
     if not is_plain:
         return Problem("E124", file, 1, 1, "this is neither a file nor a folder", "remove it")
@@ -83,12 +83,12 @@ def refused_file(inside: str, *, is_link: bool, is_plain: bool) -> Problem | Non
 
 def is_policy_file(inside: str) -> bool:
     """Tell files with policy from those for people."""
-    return inside.endswith(_ENDINGS)
+    return inside.endswith(ENDINGS)
 
 
 def _stray(inside: str) -> Problem | None:
     """Return the problem with a file that nobody would read, None for one that is read or is for people."""
-    if is_policy_file(inside) or inside.rpartition("/")[2] in _FOR_PEOPLE:
+    if is_policy_file(inside) or inside.rpartition("/")[2] in FOR_PEOPLE:
         return None
     remedy = "only .yaml, .yml, README.md and CODEOWNERS belong here; rename or move it"
     return Problem("E122", _printable(inside), 1, 1, "this file would be ignored", remedy)

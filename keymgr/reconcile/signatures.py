@@ -53,7 +53,7 @@ def verify_commit(folder: Path | str, sha: str, signers: Signers) -> Signed | No
     told = ask(folder, *settings, "log", "-1", "--no-show-signature", _FORMAT, sha, variables=variables)
     if verified is None or told is None or told.code:
         return NotSigned(f"Commit {sha[:12]} cannot be checked: git does not answer.")
-    letter, name, key = (told.text.split("\n") + ["", ""])[:3]
+    letter, name, key = (*told.text.split("\n"), "", "")[:3]
     if verified.code == 0 and letter in ("G", "U"):
         return Signed(f"{name} {key}".strip())
     why = _LETTERS.get(letter, "its signature cannot be checked")
