@@ -63,35 +63,10 @@ def _refused(entry: "os.DirEntry[str]", inside: str) -> Problem | None:
         return None
     if not entry.is_file(follow_symlinks=False):
         return Problem("E124", file, 1, 1, "this is neither a file nor a folder", "remove it")
-    return _stray(inside)
-
-
-def refused_file(inside: str, *, is_link: bool, is_plain: bool) -> Problem | None:
-    """Return why an entry that a commit lists may not be in the folder, None when it may; as for one on the disk."""
-    file = _printable(inside)
-    folders = inside.split("/")[:-1]
-    if _has_odd_characters(inside):
-        return Problem("E122", file, 1, 1, "the name holds characters that cannot be seen", "rename it")
-    if is_link:
-        return Problem("E121", file, 1, 1, "this is a symbolic link", "put the file itself here")
-    if any(part.endswith(ENDINGS) for part in folders):
-        return Problem("E124", file, 1, 1, "this is in a folder with the name of a file", "rename the folder")
-    if not is_plain:
-        return Problem("E124", file, 1, 1, "this is neither a file nor a folder", "remove it")
-    return _stray(inside)
-
-
-def is_policy_file(inside: str) -> bool:
-    """Tell files with policy from those for people."""
-    return inside.endswith(ENDINGS)
-
-
-def _stray(inside: str) -> Problem | None:
-    """Return the problem with a file that nobody would read, None for one that is read or is for people."""
-    if is_policy_file(inside) or inside.rpartition("/")[2] in FOR_PEOPLE:
+    if entry.name.endswith(ENDINGS) or entry.name in FOR_PEOPLE:
         return None
     remedy = "only .yaml, .yml, README.md and CODEOWNERS belong here; rename or move it"
-    return Problem("E122", _printable(inside), 1, 1, "this file would be ignored", remedy)
+    return Problem("E122", file, 1, 1, "this file would be ignored", remedy)
 
 
 def _read(root: Path, inside: str) -> tuple[str, bytes] | Problem:
