@@ -37,6 +37,7 @@ def existing_keys(part: ExistingKeysPart, default: ExistingKeys | None = None) -
     return ExistingKeys(
         on_violation=base.on_violation if part.on_violation is None else part.on_violation,
         grace_seconds=base.grace_seconds if part.grace is None else part.grace,
+        notify=part.notify or base.notify,
     )
 
 

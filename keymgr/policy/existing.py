@@ -40,6 +40,8 @@ class LiveKey:
     """A key as it was issued; times in Unix seconds, `rule` the one it was issued by, None when that is not known.
 
     `last_used_at` None means never used. `facts` is the evidence stored with the key; `id` only names it in a plan.
+    `asker` is the owner as the policy sees them that the key is judged by; `asker_before` as the one before a change
+    does, None when that is the same.
     """
 
     asker: Asker
@@ -53,6 +55,7 @@ class LiveKey:
     rule: str | None = None
     last_used_at: int | None = None
     id: str = ""
+    asker_before: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Standing:
     """A verdict with its reason, the rule that carries the key, and what follows.
 
     `action` and `grace_seconds` are None when nothing follows; `exempt_until` ends the waivers of an exempt key.
-    `hits` holds objections of guardrails that only warn or record as well; `nearest` is the rule that missed least.
+    `hits` holds objections of guardrails that only warn or record as well; `nearest` is the rule that missed least;
+    `notify` names who is told.
     """
 
     verdict: Verdict
@@ -71,6 +75,7 @@ class Standing:
     exempt_until: int | None = None
     hits: tuple[GuardrailHit, ...] = ()
     nearest: Near | None = None
+    notify: tuple[str, ...] = ()
 
 
 def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
@@ -105,7 +110,7 @@ def _out_of_policy(case: Case, key: LiveKey, considered: tuple[Near, ...], hits:
     """Missing evidence alone is `unknown` and only ever flags: what was not written down is no proof of a breach."""
     for near in considered:
         if all(unmet.reason is Reason.FACT_UNKNOWN for unmet in near.unmet):
-            follows = ExistingKeys(ViolationAction.FLAG, near.rule.existing_keys.grace_seconds)
+            follows = replace(near.rule.existing_keys, on_violation=ViolationAction.FLAG)
             return replace(_standing(Verdict.UNKNOWN, near.unmet, follows, hits), nearest=near)
     reasons = why_none(considered, case)
     nearest = considered[0] if considered else None
@@ -133,5 +138,10 @@ def _standing(
     verdict: Verdict, reasons: tuple[Unmet, ...], follows: ExistingKeys, hits: tuple[GuardrailHit, ...]
 ) -> Standing:
     return Standing(
-        verdict, reasons=reasons, action=follows.on_violation, grace_seconds=follows.grace_seconds, hits=hits
+        verdict,
+        reasons=reasons,
+        action=follows.on_violation,
+        grace_seconds=follows.grace_seconds,
+        hits=hits,
+        notify=follows.notify,
     )

@@ -68,10 +68,11 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ExistingKeys:
-    """What a re-evaluation may do to a live key that no longer fits."""
+    """What a re-evaluation may do to a live key that no longer fits; `notify` holds owner, team or service_owner."""
 
     on_violation: ViolationAction
     grace_seconds: int
+    notify: tuple[str, ...] = ()
 
 
 FLAG_FOR_TWO_WEEKS = ExistingKeys(ViolationAction.FLAG, 14 * 86_400)

@@ -114,8 +114,9 @@ class _Judge:
         return judged
 
     def _judged(self, key: LiveKey) -> tuple[Standing | None, Standing]:
-        before = None if self.before is None else standing_of(self.before, key, self.now)
-        if before is not None and self._is_same(key):
+        then = replace(key, asker=key.asker_before or key.asker)
+        before = None if self.before is None else standing_of(self.before, then, self.now)
+        if before is not None and then.asker == key.asker and self._is_same(key):
             return before, before
         renamed = replace(key, rule=self.renames.get(key.rule or "", key.rule))
         return before, standing_of(self.after, renamed, self.now)
@@ -149,8 +150,9 @@ class _Judge:
         if asked & _MOVING_FACTS or self.waived:
             return ()
         facts = tuple((fact, key.facts.get(fact)) for fact in sorted(asked))
-        asker, lifetime = key.asker, key.expires_at - key.issued_at
-        who = (asker.kind, asker.teams, asker.roles, asker.active)
+        lifetime = key.expires_at - key.issued_at
+        askers = (key.asker, key.asker_before or key.asker)
+        who = tuple((asker.kind, asker.teams, asker.roles, asker.active) for asker in askers)
         return (who, key.service, key.environment, key.scopes, key.cidrs, lifetime, facts, key.rule)
 
     def _facts_asked(self, service: str) -> frozenset[str]:

@@ -29,6 +29,7 @@ HERE = Path(__file__).parent / "example" / "base"
 BASE = {path.relative_to(HERE).as_posix(): path.read_text() for path in HERE.rglob("*.yaml")}
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 86_400
+TOLD = ("owner", "team", "service_owner")
 RULE = """\
 apiVersion: keymgr/v1
 kind: IssuanceRule
@@ -95,7 +96,7 @@ def test_wildcards_and_bundles_are_written_out_and_sources_kept() -> None:
     assert write.source == Source("rules/payments.yaml", 11, 1)
     assert write.marks["spec.limits.max_ttl"] == Source("rules/payments.yaml", 18, 14)
     assert policy.services["payments-api"].source == Source("services/payments-api.yaml", 2, 1)
-    assert (policy.name, policy.existing_keys) == ("acme", ExistingKeys(ViolationAction.FLAG, 14 * DAY))
+    assert (policy.name, policy.existing_keys) == ("acme", ExistingKeys(ViolationAction.FLAG, 14 * DAY, TOLD))
 
 
 def test_a_star_without_except_reaches_every_scope_of_the_service() -> None:
@@ -135,7 +136,7 @@ def test_every_limit_can_be_written_in_a_rule() -> None:
     assert found.limits.token is TokenForm.OPAQUE
     assert found.limits.owner_rate_limits == (RateLimit("all", 5, 1),)
     assert found.on_owner_exit is OwnerExit.REVOKE
-    assert found.existing_keys == ExistingKeys(ViolationAction.SUSPEND, 14 * DAY)
+    assert found.existing_keys == ExistingKeys(ViolationAction.SUSPEND, 14 * DAY, TOLD)
     assert [(each.fact, each.operator, each.value) for each in found.conditions] == [
         ("issuance.mfa", "equals", True),
         ("issuance.source_ip", "in", ("10.0.0.1/32",)),
@@ -223,9 +224,9 @@ def test_guardrails_keep_what_they_look_at_and_what_they_demand() -> None:
     assert guardrails["prod-ceilings"].environments == {"prod"}
     assert (guardrails["prod-ceilings"].approval_steps_min, guardrails["prod-ceilings"].cidrs_required) == (2, True)
     assert guardrails["no-critical-to-people"].deny_reason == "critical scopes are for service accounts only"
-    assert guardrails["no-critical-to-people"].existing_keys == ExistingKeys(ViolationAction.SUSPEND, 3 * DAY)
+    assert guardrails["no-critical-to-people"].existing_keys == ExistingKeys(ViolationAction.SUSPEND, 3 * DAY, TOLD)
     assert guardrails["no-any-cidr"].forbidden_cidrs == (ip_network("0.0.0.0/0"), ip_network("::/0"))
-    assert guardrails["no-any-cidr"].existing_keys == ExistingKeys(ViolationAction.FLAG, 14 * DAY)
+    assert guardrails["no-any-cidr"].existing_keys == ExistingKeys(ViolationAction.FLAG, 14 * DAY, TOLD)
 
 
 def test_a_waiver_may_reach_ninety_days_ahead_and_no_further() -> None:
