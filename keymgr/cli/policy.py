@@ -20,7 +20,9 @@ _ELSEWHERE = {
     "apply": "Put the policy in DIR in force, in one transaction.",
     "fmt": "Lay the files of DIR out in the one canonical way, comments kept.",
     "lint": "Point out what is valid in DIR and still not what was meant.",
+    "plan": "Show what DIR changes: objects, who gains or loses what, and the guards that stop it.",
     "schema": "Print or export JSON Schemas for editors.",
+    "who-can": "Say who may hold keys for a service, by which rule and on which terms.",
 }
 """Commands with a module of their own, loaded only when they run: some need the server's packages, all take time."""
 
@@ -35,7 +37,8 @@ class _PolicyCommands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command of this module, or load its own."""
         if cmd_name in _ELSEWHERE:
-            command: click.Command = getattr(importlib.import_module(f"keymgr.cli.policy_{cmd_name}"), cmd_name)
+            name = cmd_name.replace("-", "_")
+            command: click.Command = getattr(importlib.import_module(f"keymgr.cli.policy_{name}"), name)
             return command
         return super().get_command(ctx, cmd_name)
 
