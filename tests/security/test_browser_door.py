@@ -278,24 +278,16 @@ def test_a_made_up_cookie_is_nobody(app: Flask, cookie: str) -> None:
     assert client.get("/keys").status_code == 303
 
 
-@pytest.mark.parametrize(
-    "spelling", ["Bob", "bob", "BOB", " bob ", "\uff42\uff4f\uff42", "b\u1d52b", "\U0001d41b\U0001d428\U0001d41b"]
-)
-def test_every_spelling_of_a_name_counts_against_the_same_person(stranger: Browser, spelling: str) -> None:
+def test_every_spelling_of_a_name_counts_against_the_same_person(stranger: Browser) -> None:
     stranger.get("/login")
     wrong = {"password": "wrong-but-long-enough"}
     for number in range(10):
         name = ("bob", "BOB", "\uff42ob", " Bob")[number % 4]
         assert stranger.post("/login", {"name": name, **wrong}).status_code == 422
-    assert stranger.post("/login", {"name": spelling, **wrong}).status_code == 429
-
-
-def test_a_spelling_of_nobody_does_not_lock_out_somebody(stranger: Browser) -> None:
-    stranger.get("/login")
-    for _ in range(11):
-        stranger.post("/login", {"name": "no name: ben", "password": "wrong-but-long-enough"})
-        stranger.post("/login", {"name": "b\u0435n", "password": "wrong-but-long-enough"})
-    assert stranger.post("/login", {"name": "ben", "password": PASSWORDS["ben"]}).status_code == 303
+    for spelling in ("Bob", "bob", "BOB", " bob ", "\uff42\uff4f\uff42", "b\u1d52b", "\U0001d41b\U0001d428\U0001d41b"):
+        assert stranger.post("/login", {"name": spelling, **wrong}).status_code == 429
+    for other in ("b\u043eb", "bob\u200b", "no name: bob"):
+        assert stranger.post("/login", {"name": other, **wrong}).status_code == 422
 
 
 def test_a_dead_database_is_said_so_and_comes_back_by_itself(app: Flask, ben: Browser) -> None:
