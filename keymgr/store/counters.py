@@ -63,10 +63,10 @@ class SqliteCounters(Storage):
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 - how `limits` wants a scheme declared.
 
     def __init__(self, uri: str | None = None, *, wrap_exceptions: bool = True, **_options: float | str | bool) -> None:
+        self._database: sqlite3.Connection | None = None
         super().__init__(uri, wrap_exceptions=wrap_exceptions)
         self._path = Path(unquote(urlsplit(uri or "").path))
         self._inherited: list[sqlite3.Connection] = []
-        self._database: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._swept_at = time.monotonic()
         forget_after_fork(self)
@@ -121,6 +121,10 @@ class SqliteCounters(Storage):
         """Forget one window."""
         with self._writing() as database:
             database.execute("delete from counter where name = ?", (_digest(key),))
+
+    def __del__(self) -> None:
+        if self._database is not None:
+            self._database.close()
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

@@ -58,13 +58,13 @@ class SqliteKeyStates(Generic[T]):
         read_signing_keys: Callable[[Sequence[SigningKeyFacts]], Mapping[str, VerifyingKey]],
         capacity: int = CAPACITY,
     ) -> None:
+        self._database: sqlite3.Connection | None = None
         self._path = path
         self._read_credential = read_credential
         self._read_signing_keys = read_signing_keys
         self._credentials: Memory[T] = Memory(capacity)
         self._callers: Memory[CallerFacts] = Memory(capacity)
         self._inherited: list[sqlite3.Connection] = []
-        self._database: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._seen_version: int | None = None
         self._last_change: _Change | None = None
@@ -73,6 +73,10 @@ class SqliteKeyStates(Generic[T]):
         self._keys_are_fresh = False
         self._keys_at = 0.0
         forget_after_fork(self)
+
+    def __del__(self) -> None:
+        if self._database is not None:
+            self._database.close()
 
     def forget(self) -> None:
         """Start afresh in a child process; the inherited connection is kept from being closed, but never used."""

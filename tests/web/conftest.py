@@ -27,7 +27,9 @@ def lived_in(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> T
     url = fresh_file(migrated_file, folder)
     plant_people(url)
     put_in_force(url)
-    seeded = seed(make_app(url, folder))
+    made = make_app(url, folder)
+    seeded = seed(made)
+    made.extensions["keymgr.api"].close()
     file = folder / "lived-in.db"
     shutil.copyfile(folder / "keymgr.db", file)
     return Template(file, seeded)
@@ -55,7 +57,7 @@ def app(portal_url: str, tmp_path: Path, compiled_templates: FileSystemBytecodeC
     made.testing = True
     made.jinja_env.bytecode_cache = compiled_templates
     yield made
-    made.config["KEYMGR_ENGINE"].dispose()
+    made.extensions["keymgr.api"].close()
 
 
 @pytest.fixture

@@ -244,7 +244,7 @@ def test_when_issuing_is_off_the_page_says_so_and_nothing_is_made(portal_url: st
     assert "switched off" in page.text
     browser.get("/keys")
     assert browser.post("/keys", DEV).status_code == 409
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 def test_the_audit_names_the_request_that_the_answer_names(ben: Browser, portal_url: str) -> None:

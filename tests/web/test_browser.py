@@ -55,7 +55,7 @@ def site(
     app.jinja_env.bytecode_cache = compiled_templates
     with serving(app, port):
         yield base
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,6 @@ class Houses:
 
     def close(self) -> None:
         for app in self._apps:
-            app.config["KEYMGR_ENGINE"].dispose()
             app.extensions["keymgr.api"].close()
 
 

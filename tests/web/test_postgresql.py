@@ -16,7 +16,7 @@ def furnished(database_url: str, tmp_path: Path) -> Iterator[tuple[Flask, Seeded
     app = make_app(database_url, tmp_path)
     app.testing = True
     yield app, seed(app)
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

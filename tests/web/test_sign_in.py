@@ -86,7 +86,7 @@ def test_over_https_the_cookie_stays_on_this_host_and_on_https(portal_url: str, 
     cookie = app.test_client().get("/login", base_url="https://keys.example.org").headers["Set-Cookie"]
     assert cookie.startswith("__Host-keymgr=")
     assert "Secure" in cookie
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 def test_outside_the_demo_sample_people_are_neither_shown_nor_let_in(portal_url: str, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_outside_the_demo_sample_people_are_neither_shown_nor_let_in(portal_url:
     assert "Sample people" not in page
     fields = {"name": "ben", "password": "ben-likes-blue-doors"}
     assert browser.post("/login", fields).status_code == 422
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 def setup_token(url: str) -> str:
@@ -132,7 +132,7 @@ def test_the_first_admin_comes_in_by_the_token_once(sqlite_url: str, tmp_path: P
     assert browser.post("/setup", fields).status_code == 404
     browser.get("/login")
     assert browser.post("/login", {"name": "root", "password": "four words in a row"}).location == "/"
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 def test_before_any_policy_the_pages_say_what_is_missing(sqlite_url: str, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_before_any_policy_the_pages_say_what_is_missing(sqlite_url: str, tmp_pa
     assert "You have no keys yet" in browser.get("/keys").text
     browser.get("/")
     assert browser.post("/keys", {"name": "x"}).status_code == 409
-    app.config["KEYMGR_ENGINE"].dispose()
+    app.extensions["keymgr.api"].close()
 
 
 def test_somebody_suspended_is_out_at_the_next_click(ben: Browser, portal_url: str) -> None:
