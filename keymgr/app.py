@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         in_force=in_force,
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,
-        allowed_hosts=frozenset(settings.allowed_hosts),
+        allowed_hosts=frozenset(host.lower() for host in settings.allowed_hosts),
     )
     browser_desk = web.Desk(
         issuer=issuer,

@@ -70,7 +70,8 @@ def _is_common(text: str) -> bool:
 
 
 def _bytes(password: str) -> bytes:
-    return _spelling(password).encode("utf-8", "surrogatepass")
+    """Cut what is too long to be a password, but only after it has its one spelling and so that it fits none."""
+    return _spelling(password)[: LONGEST + 1].encode("utf-8", "surrogatepass")
 
 
 def _spelling(password: str) -> str:

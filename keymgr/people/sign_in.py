@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from keymgr.people.names import BadName, normalise
-from keymgr.people.passwords import HASHER, LONGEST, hash_password, verify
+from keymgr.people.passwords import HASHER, hash_password, verify
 from keymgr.people.sessions import open_session
 from keymgr.people.throttle import Throttle, Throttled
 from keymgr.people.trail import tell
@@ -56,7 +56,7 @@ def sign_in(
     if throttled is not None:
         return throttled
     stored = _stored_hash(session, account, demo=demo)
-    fits = verify(stored, password[: LONGEST + 1], hasher)
+    fits = verify(stored, password, hasher)
     person = session.scalar(select(Person).where(Person.name == account).with_for_update())
     if person is None or not fits or person.password_hash != stored or person.state != PersonState.ACTIVE:
         about = ("person", "unknown" if person is None else person.name)

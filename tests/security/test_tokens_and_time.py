@@ -242,6 +242,21 @@ def test_the_leeway_lengthens_no_life_online(
         assert verifier.verify(asked(given), end).code is CODE.KEY_EXPIRED
 
 
+def test_a_clock_set_back_gives_an_expired_key_that_time_again_and_no_more(
+    verifier: Verifier, session: Session, now: datetime
+) -> None:
+    """Dates are judged by the clock of the machine (docs/verification.md); doctor finds one that was set back."""
+    shop = open_shop(session, now)
+    for form in ("jwt", "opaque"):
+        given = shop.key(form=form, expires_in=timedelta(hours=1))
+        end = now + timedelta(hours=1)
+        assert verifier.verify(asked(given), end + DAY).code is CODE.KEY_EXPIRED
+        assert verifier.verify(asked(given), end).code is CODE.KEY_EXPIRED
+        assert verifier.verify(asked(given), end - timedelta(minutes=1)).valid
+    before_it_was_made = now - timedelta(seconds=31)
+    assert verifier.verify(asked(shop.key()), before_it_was_made).code is CODE.KEY_INVALID
+
+
 @pytest.mark.parametrize("years", [12, 50, 80])
 def test_far_away_dates_are_only_dates(verifier: Verifier, session: Session, now: datetime, years: int) -> None:
     shop = open_shop(session, now)
