@@ -22,6 +22,7 @@ class RevokeReason(StrEnum):
     LEAKED = "leaked"
     NOT_NEEDED = "not_needed"
     OWNER_LEFT = "owner_left"
+    POLICY = "policy"
     OTHER = "other"
 
 
