@@ -21,9 +21,14 @@ from sqlalchemy.orm import Session
 from keymgr.config import BadSettings, Settings, load
 from keymgr.config.logs import speak
 from keymgr.keys.due import Keep, Ticked, tick
+from keymgr.reconcile.drain import drain
+from keymgr.reconcile.live import in_force
+from keymgr.reconcile.reevaluate import Place, reevaluate
+from keymgr.reconcile.settle import Clockwork
 from keymgr.store.audit import AuditLevel
 from keymgr.store.engine import StoreError, connect
 from keymgr.store.leases import give_back, take
+from keymgr.store.lock import share_policy
 
 LEASE = "clock"
 LEASE_SECONDS = 30.0
@@ -45,11 +50,14 @@ class Clock:
             session_absolute=timedelta(hours=settings.session_hours),
         )
         self._failures = 0
+        self._place: Place | None = None
 
     def beat(self) -> bool:
         """Do what is due, if it is our turn; False when the database failed, which is logged and tried again later."""
         try:
             ticked = self._work(datetime.now(UTC))
+            while ticked is not None and self._look_again(datetime.now(UTC)):
+                pass
         except _AWAY as error:
             self._failures += 1
             _LOG.error("The database did not let the clock work (%s); it tries again soon.", type(error).__name__)
@@ -81,6 +89,33 @@ class Clock:
                 return None
         with Session(self._engine) as session, session.begin():
             return tick(session, now, level=self._level, keep=self._keep)
+
+    def _look_again(self, now: datetime) -> bool:
+        """Look at a portion of the live keys and empty a part of the outbox; True while there is more and it is ours.
+
+        Where the clock was is remembered only with the commit; a process that has just started looks at everything.
+        """
+        with Session(self._engine) as session, session.begin():
+            if not take(session, LEASE, self._holder, now, LEASE_SECONDS):
+                return False
+        with Session(self._engine) as session, session.begin():
+            share_policy(session)
+            opened = in_force(session)
+            if opened is None:
+                return False
+            work = Clockwork(session, opened, self._level, now)
+            place, noted = reevaluate(work, self._place)
+            drained = drain(work)
+        self._place = place
+        if any((noted.flagged, noted.released, drained.done, drained.failed)):
+            _LOG.info(
+                "%d keys flagged, %d fit again; %d effects done, %d failed.",
+                noted.flagged,
+                noted.released,
+                drained.done,
+                drained.failed,
+            )
+        return place.after is not None or drained.is_full
 
 
 def run(settings: Settings, stopping: SimpleQueue[int], *, rounds: int | None = None) -> int:

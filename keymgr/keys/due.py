@@ -11,7 +11,9 @@ from keymgr.keys.trail import CLOCK, Event, tell
 from keymgr.store.audit import AuditLevel
 from keymgr.store.changes import Change, ChangeKind, announce
 from keymgr.store.keys import Credential, CredentialState, FormNonce, KeyRequest, RequestState
+from keymgr.store.outbox import forget_done
 from keymgr.store.people import SignInSession
+from keymgr.store.standing import PastDecision
 
 BATCH = 200
 """How many rows one tick changes at most, so that nobody waits long for its transaction."""
@@ -25,6 +27,8 @@ class Keep:
     session_absolute: timedelta = timedelta(hours=12)
     nonces: timedelta = timedelta(days=7)
     changes: timedelta = timedelta(days=1)
+    decisions: timedelta = timedelta(days=90)
+    effects: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Ticked:
     nonces: int
     sessions: int
     changes: int
+    decisions: int = 0
+    effects: int = 0
 
 
 def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | None = None) -> Ticked:
@@ -47,6 +53,8 @@ def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | Non
         nonces=_count(session, delete(FormNonce).where(FormNonce.used_at < now - kept.nonces)),
         sessions=_count(session, _dead_sessions(now, kept)),
         changes=_count(session, _old_changes(now, kept)),
+        decisions=_count(session, delete(PastDecision).where(PastDecision.at < now - kept.decisions)),
+        effects=forget_done(session, now - kept.effects),
     )
 
 

@@ -18,10 +18,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How many effects were done, and how many failed and are tried again."""
+    """How many effects were done, and how many failed and are tried again; a full batch has perhaps left some."""
 
     done: int
     failed: int
+    is_full: bool = False
 
 
 def drain(work: Clockwork, *, most: int = BATCH) -> Drained:
@@ -42,7 +43,7 @@ def drain(work: Clockwork, *, most: int = BATCH) -> Drained:
             put_off(effect, error, work.now)
             _LOG.warning("Effect %d (%s) failed for the %d. time.", effect.id, effect.kind, effect.tries)
     work.session.flush()
-    return Drained(len(effects) - failed, failed)
+    return Drained(len(effects) - failed, failed, is_full=len(effects) == most)
 
 
 def _perform(work: Clockwork, effect: Effect) -> None:
