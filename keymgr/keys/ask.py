@@ -6,6 +6,7 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 from keymgr.keys.case import Case
+from keymgr.keys.formalities import lacking
 from keymgr.keys.gate import gate, gate_under_lock
 from keymgr.keys.held import with_keys_held
 from keymgr.keys.hold import hold
@@ -14,9 +15,9 @@ from keymgr.keys.issuer import Issuer
 from keymgr.keys.moved import answer_moved
 from keymgr.keys.nonce import Submit, once
 from keymgr.keys.order import Order
-from keymgr.keys.outcomes import AskOutcome, Closed, Issued, Pending, PolicyMoved, Refused
+from keymgr.keys.outcomes import AskOutcome, Closed, Incomplete, Issued, Lack, Pending, PolicyMoved, Refused
 from keymgr.keys.trail import Event, tell_refused
-from keymgr.policy.decision import Allowed, Denied, Explanation, NeedsApproval
+from keymgr.policy.decision import Allowed, Decision, Denied, Explanation, NeedsApproval
 from keymgr.policy.explain import explain
 from keymgr.policy.model import Asker, Evidence, InForce, Wish
 from keymgr.store.audit import Actor
@@ -66,11 +67,14 @@ def preview(
     return explain(opened.policy, asker, wish, counted, int(now.timestamp()))
 
 
-def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refused | PolicyMoved:
+def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refused | Incomplete | PolicyMoved:
     decision = case.decide()
     seen = order.seen_revision
     if seen is not None and answer_moved(session, case, seen, decision):
         return PolicyMoved(seen, case.in_force.revision, case.explain())
+    lacks = _lacks(decision, order)
+    if lacks:
+        return Incomplete(lacks)
     match decision:
         case Allowed():
             return issue(session, case, decision, name=order.name)
@@ -80,6 +84,13 @@ def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refus
             return _refuse(session, case, decision, order.name)
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(decision)
+
+
+def _lacks(decision: Decision, order: Order) -> tuple[Lack, ...]:
+    if isinstance(decision, Denied):
+        return ()
+    ticket = str(order.evidence.facts.get("issuance.ticket", ""))
+    return lacking(decision.rule.approval, reason=order.justification, ticket=ticket)
 
 
 def _refuse(session: Session, case: Case, decision: Denied, name: str) -> Refused:

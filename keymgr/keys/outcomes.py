@@ -42,6 +42,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """One thing that the approval policy asks for and that was not said; `field` is `justification` or `ticket`."""
+
+    field: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """The policy would grant the wish if it were told more; nothing was written."""
+
+    lacking: tuple[Lack, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """Nothing is issued at the moment, whoever asks: `sentence` says why and what to do."""
 
@@ -109,7 +124,7 @@ class NotNow:
     sentence: str
 
 
-AskOutcome = Issued | Pending | Refused | Closed | PolicyMoved | AlreadyDone
+AskOutcome = Issued | Pending | Refused | Incomplete | Closed | PolicyMoved | AlreadyDone
 RotateOutcome = Issued | Refused | Closed | NotYours | NotNow | AlreadyDone
 RevokeOutcome = Revoked | NotYours | NotNow | AlreadyDone
 SuspendOutcome = Suspended | NotYours | NotNow | AlreadyDone

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.case import Case
+from keymgr.keys.formalities import lacking
 from keymgr.keys.gate import gate_under_lock
 from keymgr.keys.held import with_keys_held
 from keymgr.keys.issue import issued, token_form
@@ -87,6 +88,9 @@ def _judge(session: Session, key: Key, case: Case, overlap_seconds: int | None) 
     decision = case.decide()
     match decision:
         case Allowed():
+            lacks = _lacks(decision, case.evidence)
+            if lacks:
+                return NotNow(f"The policy now asks for more (rule {decision.rule.name}): {lacks} Ask for a new key.")
             longest = decision.terms.limits.rotation_overlap_seconds
             overlap = longest if overlap_seconds is None else overlap_seconds
             if not 0 <= overlap <= longest:
@@ -104,6 +108,11 @@ def _judge(session: Session, key: Key, case: Case, overlap_seconds: int | None) 
             return Refused(decision)
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(decision)
+
+
+def _lacks(decision: Allowed, evidence: Evidence) -> str:
+    reason, ticket = (str(evidence.facts.get(fact, "")) for fact in ("issuance.reason", "issuance.ticket"))
+    return " ".join(lack.sentence for lack in lacking(decision.rule.approval, reason=reason, ticket=ticket))
 
 
 def _rotate(session: Session, key: Key, case: Case, decision: Allowed, overlap: timedelta) -> Issued:

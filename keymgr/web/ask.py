@@ -10,7 +10,7 @@ from keymgr import db
 from keymgr.keys.ask import ask, preview
 from keymgr.keys.gate import gate
 from keymgr.keys.order import Order
-from keymgr.keys.outcomes import AlreadyDone, AskOutcome, Closed, Issued, Pending, PolicyMoved, Refused
+from keymgr.keys.outcomes import AlreadyDone, AskOutcome, Closed, Incomplete, Issued, Pending, PolicyMoved, Refused
 from keymgr.policy.model import Asker, InForce
 from keymgr.policy.patterns import fits
 from keymgr.web.ask_form import Draft, choices_of, read_draft
@@ -90,6 +90,9 @@ def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
         case Refused():
             problem = Problem("explain", "The policy does not allow this. What stands in the way is shown below.")
             return _form_page(request.form, problems=(problem,), status=403)
+        case Incomplete(lacking):
+            problems = tuple(Problem(lack.field, lack.sentence) for lack in lacking)
+            return _form_page(request.form, problems=problems, status=422)
         case Closed():
             return _closed(outcome)
         case PolicyMoved():

@@ -168,3 +168,14 @@ def test_a_failure_is_in_the_log_under_the_reference_that_the_page_shows(
     response = ben.get("/policy")
     assert response.status_code == 500
     assert any(response.headers["X-Request-Id"] in record.getMessage() for record in caplog.records)
+
+
+def test_a_door_that_forgets_to_ask_for_the_reason_is_reminded_by_the_core(
+    ben: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keymgr.web.ask._problems_of_policy", lambda *_: ())
+    order = {**ORDER, "environment": "prod", "lifetime": "86400"}
+    answer = ben.post("/keys", order)
+    assert answer.status_code == 422
+    assert 'href="#justification"' in answer.text
+    assert ben.post("/keys", {**order, "justification": "To look into refunds."}).status_code == 303
