@@ -1,4 +1,4 @@
-"""Workflow commands, which GitHub and Gitea show at the line in a pull request.
+"""Workflow commands, which GitHub shows at the line in a pull request.
 
 A step may show ten of each level and drops the rest silently, so nine are written and the tenth counts the others.
 """
