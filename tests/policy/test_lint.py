@@ -584,6 +584,19 @@ def test_approvals_are_counted_as_the_portal_would(changes: list[Change], expect
     assert [line for line in told(*changes) if not line.startswith("W406")] == expected
 
 
+def test_an_approval_of_hundreds_is_not_counted() -> None:
+    people = ", ".join(f"p{number}" for number in range(20))
+    many = document("Team", "many", f"{{members: [{people}]}}")
+    for amount, expected in (
+        (10, ["W407 the steps together need 200 people because nobody counts twice; 20 can"]),
+        (11, []),
+    ):
+        steps = [f"    - {{name: s{number}, from: {{teams: [many]}}, count: 20}}\n" for number in range(amount)]
+        every = CLEAN["approvals.yaml"][CLEAN["approvals.yaml"].index("    - ") :]
+        lines = told(("teams.yaml", "", many), ("approvals.yaml", every, "".join(steps)), without="W406")
+        assert lines == expected
+
+
 @pytest.mark.parametrize(
     ("end", "expected"),
     [
