@@ -16,6 +16,7 @@ from keymgr.keys.moved import answer_moved
 from keymgr.keys.nonce import Submit, once
 from keymgr.keys.order import Order
 from keymgr.keys.outcomes import AskOutcome, Closed, Incomplete, Issued, Lack, Pending, PolicyMoved, Refused
+from keymgr.keys.past import remember
 from keymgr.keys.trail import Event, tell_refused
 from keymgr.policy.decision import Allowed, Decision, Denied, Explanation, NeedsApproval
 from keymgr.policy.explain import explain
@@ -75,6 +76,7 @@ def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refus
     lacks = _lacks(decision, order)
     if lacks:
         return Incomplete(lacks)
+    remember(session, case, decision)
     match decision:
         case Allowed():
             return issue(session, case, decision, name=order.name)

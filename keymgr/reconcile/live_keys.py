@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, Row, Select, String, cast, select, type_coerc
 from sqlalchemy.orm import Session
 
 from keymgr.keys.terms import evidence_of
-from keymgr.people.owners import Membership, Owner, read_owners
+from keymgr.people.owners import Membership, read_owners
 from keymgr.policy.existing import LiveKey
-from keymgr.policy.model import Policy
+from keymgr.policy.model import Asker, Policy
 from keymgr.store.keys import Key, KeyState
 
 BATCH = 5_000
@@ -44,13 +44,15 @@ def live_keys(
     Owners are seen by `policy`, and by `before` as well where a change from one to the other is being judged.
     """
     membership, former = Membership(policy), None if before is None else Membership(before)
+    seen: dict[str, tuple[Asker, Asker | None]] = {}
     after, left = chosen.after, chosen.most
     while left is None or left > 0:
         size = BATCH if left is None else min(BATCH, left)
         rows = session.execute(_page(chosen, now, after, size)).all()
-        owners = read_owners(session, {row.owner for row in rows})
+        for owner in read_owners(session, {row.owner for row in rows} - seen.keys()).values():
+            seen[owner.id] = (membership.asker(owner), None if former is None else former.asker(owner))
         for row in rows:
-            yield _live(row, owners[row.owner], membership, former)
+            yield _live(row, *seen[row.owner])
         if len(rows) < size:
             return
         after, left = rows[-1].id, None if left is None else left - size
@@ -78,9 +80,9 @@ def _page(chosen: Chosen, now: datetime, after: str, size: int) -> Select[*tuple
     return statement.order_by(Key.id).limit(size)
 
 
-def _live(row: Row[Any], owner: Owner, membership: Membership, former: Membership | None) -> LiveKey:
+def _live(row: Row[Any], asker: Asker, asker_before: Asker | None) -> LiveKey:
     return LiveKey(
-        asker=membership.asker(owner),
+        asker=asker,
         service=row.service,
         environment=row.environment,
         scopes=_set_of(row.scopes),
@@ -91,7 +93,7 @@ def _live(row: Row[Any], owner: Owner, membership: Membership, former: Membershi
         rule=row.rule,
         last_used_at=None if row.last_used_at is None else row.last_used_at // _MICROSECONDS,
         id=row.id,
-        asker_before=None if former is None else former.asker(owner),
+        asker_before=asker_before,
     )
 
 
