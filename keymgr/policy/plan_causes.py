@@ -114,9 +114,9 @@ def _refusal(
     policy: Policy | None, move: Move, cell: Cell, way: Way, name: str
 ) -> tuple[Unmet | None, str | None, Rule | None]:
     """Return why the other side refuses: what is unmet, with the guardrail that objects or the rule that misses."""
-    if policy is None:
-        return None, None, None
-    decision = decide(policy, cell.subject.asker(cell.kind, policy), way.wish(cell), way.evidence, move.now)
+    decision = None
+    if policy is not None:
+        decision = decide(policy, cell.subject.asker(cell.kind, policy), way.wish(cell), way.evidence, move.now)
     if not isinstance(decision, Denied):
         return None, None, None
     if refusing(decision.hits):

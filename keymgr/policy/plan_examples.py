@@ -93,14 +93,12 @@ def _candidates(cell: Cell, capabilities: Iterable[Capability | None]) -> Iterat
 
 
 def _networks(way: Way, other: Way) -> Iterator[tuple[str, ...]]:
-    """Yield networks that one way may accept and the other not."""
+    """Yield networks that one way may accept and the other not: none, outside the other's, too many, or forbidden."""
     yield ()
-    allowed = way.limits.cidrs.within
-    host = free_host((allowed,) if allowed else (), other.limits.cidrs.within)
-    if host is not None:
+    allowed = (way.limits.cidrs.within,) if way.limits.cidrs.within else ()
+    hosts = [host for host in (free_host(allowed, other.limits.cidrs.within), free_host(allowed)) if host is not None]
+    most = min(way.limits.cidrs.entries_max, other.limits.cidrs.entries_max)
+    for host in hosts:
         yield (str(host),)
-    start = free_host((allowed,) if allowed else ())
-    if start is not None:
-        first, most = start.network_address, min(way.limits.cidrs.entries_max, other.limits.cidrs.entries_max)
-        yield tuple(str(first + number) for number in range(most + 1))
+        yield tuple(str(host.network_address + number) for number in range(most + 1))
     yield from ((str(network),) for network in other.forbidden_cidrs)

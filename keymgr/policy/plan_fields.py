@@ -77,12 +77,10 @@ def _shown(path: str, fields: Fields) -> Any:  # noqa: ANN401 plain data for JSO
 
 def place_of(path: str, fields: Fields) -> Source:
     """Return where the field stands, or the nearest thing around it."""
-    while path:
-        mark = fields.document.marks.get(fields.places.get(path, path))
-        if mark is not None:
-            return mark
-        path = path.rpartition(".")[0]
-    return fields.document.source
+    parts, marks = path.split("."), fields.document.marks
+    around = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    places = (fields.places.get(each, each) for each in around)
+    return next((marks[place] for place in places if place in marks), fields.document.source)
 
 
 def _flat(value: Any, path: str, place: str) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 plain data.

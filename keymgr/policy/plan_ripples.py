@@ -109,7 +109,8 @@ def _default(field: str, value: Callable[[Rule], Any], written: Callable[[Any], 
 
 
 def _existing(keys: ExistingKeys) -> str:
-    return f"{keys.on_violation} after {words.duration(keys.grace_seconds)}"
+    told = f", told to {words.names(keys.notify)}" if keys.notify else ""
+    return f"{keys.on_violation} after {words.duration(keys.grace_seconds)}{told}"
 
 
 _EXISTING_KEYS = _Effect(

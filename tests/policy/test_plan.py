@@ -471,3 +471,12 @@ def test_cells_are_joined_only_to_whole_blocks() -> None:
 def test_files_may_hold_many_documents() -> None:
     whole = objects(RULE)
     assert read_files(files_of(whole, per_file=5)).policy.digest == read(whole).policy.digest
+
+
+def test_a_guardrail_is_the_cause_whatever_else_changes_beside_it() -> None:
+    base = objects({**RULE, "Guardrail/g": CLOSED})
+    head = without(changed(base, "Team/payments", members=["zoe"]), "Guardrail/g")
+    head["ApprovalPolicy/aa"] = deepcopy(base["ApprovalPolicy/lead"])
+    made = planned(base, head)
+    assert str(one(made).cause) == "Guardrail/g"
+    assert (made.count(Action.ADDED), made.count(Action.CHANGED), made.count(Action.REMOVED)) == (1, 1, 1)

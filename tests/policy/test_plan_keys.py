@@ -123,6 +123,7 @@ def test_every_verdict_has_its_effect() -> None:
         "week": "still_unknown",
     }
     assert effects(report(a_policy(asks), a_policy(short), a_key("k"))) == {"k": "breaks"}
+    assert effects(report(free, a_policy(a_rule("r")), *keys)) == {}
     other = a_policy(a_rule("other"))
     assert effects(report(free, other, a_key("k"))) == {"k": "moves"}
     assert effects(report(None, a_policy(short), *keys)) == {"long": "breaks"}
