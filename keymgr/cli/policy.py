@@ -18,10 +18,19 @@ from keymgr.reconcile.folder import read_folder
 
 _ELSEWHERE = {
     "apply": "Put the policy in DIR in force, in one transaction.",
+    "credential": "Make, list and revoke what pull-request jobs present when they ask a server for a plan.",
+    "drift": "Tell whether what is stored still is what was applied, and mend it.",
+    "explain": "Say why a wish is allowed or not, or how a live key stands, then and now.",
+    "export": "Write what is in force as policy files.",
     "fmt": "Lay the files of DIR out in the one canonical way, comments kept.",
+    "history": "List the revisions that were in force.",
     "lint": "Point out what is valid in DIR and still not what was meant.",
     "plan": "Show what DIR changes: objects, who gains or loses what, and the guards that stop it.",
+    "rollback": "Bring an earlier revision back into force, and keep out what it undoes.",
     "schema": "Print or export JSON Schemas for editors.",
+    "show": "Show one revision and what it changed.",
+    "status": "Say where policy stands: what is in force, what was tried, what is still to do.",
+    "unpin": "Let what was rolled back be applied again.",
     "who-can": "Say who may hold keys for a service, by which rule and on which terms.",
 }
 """Commands with a module of their own, loaded only when they run: some need the server's packages, all take time."""
