@@ -118,5 +118,5 @@ def _way_in(session: Session, settings: Settings) -> Finding:
     if is_set_up(session) or settings.demo:
         return Finding(Level.OK, "people", "Somebody can sign in.")
     return Finding(
-        Level.WARN, "people", "Nobody can sign in yet; `keymgr serve` logs a one-time link for the first admin."
+        Level.WARN, "people", "Nobody can sign in yet; `keymgr serve` logs a one-time code for the first admin."
     )
