@@ -239,5 +239,5 @@ def test_what_a_set_does_not_declare_stays_open_but_for_the_words_of_the_languag
 
 
 def test_the_committed_schemas_are_the_ones_the_models_make() -> None:
-    committed = {path.name: json.loads(path.read_text()) for path in (ROOT / "schemas/v1").iterdir()}
-    assert committed == FILES, "run: keymgr policy schema export schemas/v1"
+    committed = {path.name: json.loads(path.read_text()) for path in (ROOT / "docs/schemas/v1").iterdir()}
+    assert committed == FILES, "run: keymgr policy schema export docs/schemas/v1"
