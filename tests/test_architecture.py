@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def test_an_ignore_carries_its_reason(path: Path) -> None:
         found = IGNORE.search(line)
         if found:
             assert len(found.group("rest").strip(" -#:.")) >= 7, f"{path.name}:{number} ignores without saying why"
+
+
+TOP_LEVEL = {
+    ".ci", ".gitignore", "benchmarks", "CHANGELOG.md", "CONTRIBUTING.md", "deploy", "docs", "keymgr", "LICENSE",
+    "Makefile", "policies", "pyproject.toml", "README.md", "static", "templates", "tests", "wsgi.py",
+}  # fmt: skip
+
+
+def test_the_top_level_is_as_the_design_card_has_it() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split("/")[0] for line in listed.splitlines()} == TOP_LEVEL
