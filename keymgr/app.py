@@ -1,5 +1,6 @@
 """The front hall: where the rooms are joined into the application that a server runs."""
 
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from flask import Flask
 from keymgr import api, db, web
 from keymgr.config import Settings, load
 from keymgr.config.logs import speak
-from keymgr.parts import make_issuer, make_throttle, make_verifier
+from keymgr.parts import make_hook, make_issuer, make_limiter, make_throttle, make_verifier
 from keymgr.reconcile.live import in_force
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parent
 # A wheel carries templates/ and static/ inside the package; a checkout keeps them beside it.
 ASSETS = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
+# Each plan for a pull-request job is made by a process of its own, so that no request waits for it.
+_PLAN_APART = (sys.executable, "-m", "keymgr.cli.plan_apart")
 _LARGEST_FORM_BYTES = 256 * 1024
 
 
@@ -35,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         verifier,
         issuer,
         in_force=in_force,
+        policy=api.PolicyCounter(make_limiter(settings), _PLAN_APART, settings.policy_plan_owners, make_hook(settings)),
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,
         allowed_hosts=frozenset(host.lower() for host in settings.allowed_hosts),

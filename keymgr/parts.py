@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from limits.strategies import FixedWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,9 @@ from keymgr.keys.usage import Calls, record_batch
 from keymgr.keys.verify import KeyStates, Verifier
 from keymgr.people.throttle import Throttle
 from keymgr.policy.model import TokenForm
+from keymgr.reconcile.forge import ForgeKind, Hook
+from keymgr.reconcile.git_fetch import Source
+from keymgr.reconcile.signatures import Signers
 from keymgr.store.audit import AuditLevel
 from keymgr.store.counters import SqliteCounters, counters_url
 from keymgr.store.key_states import SqliteKeyStates
@@ -45,6 +48,34 @@ def make_issuer(settings: Settings) -> Issuer:
 def make_throttle(settings: Settings) -> Throttle:
     """Make what counts sign-in attempts, exact over all processes of this node."""
     return Throttle(FixedWindowRateLimiter(_counters(settings)))
+
+
+def make_limiter(settings: Settings) -> RateLimiter:
+    """Make what counts the calls of jobs and forges, exact over all processes of this node."""
+    return FixedWindowRateLimiter(_counters(settings))
+
+
+def make_hook(settings: Settings) -> Hook | None:
+    """Make what believes the forge, None when it may not call."""
+    if settings.forge_kind is None or settings.forge_webhook_secret is None:
+        return None
+    return Hook(ForgeKind(settings.forge_kind), settings.forge_webhook_secret)
+
+
+def make_source(settings: Settings) -> Source | None:
+    """Make what the clock fetches policy from, None when a deploy applies it."""
+    if settings.policy_pull_url is None:
+        return None
+    ssh_file, gpg_home = (
+        None if path == Path() else path for path in (settings.policy_pull_signers, settings.policy_pull_gpg_home)
+    )
+    return Source(
+        url=settings.policy_pull_url,
+        branch=settings.policy_pull_ref,
+        folder=settings.policy_pull_path,
+        cache=settings.policy_pull_cache.absolute(),
+        signers=Signers(ssh_file, gpg_home) if ssh_file or gpg_home else None,
+    )
 
 
 def make_verifier(settings: Settings, engine: Engine) -> Verifier:

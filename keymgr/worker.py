@@ -8,7 +8,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -21,8 +22,10 @@ from sqlalchemy.orm import Session
 from keymgr.config import BadSettings, Settings, load
 from keymgr.config.logs import speak
 from keymgr.keys.due import Keep, Ticked, tick
+from keymgr.parts import make_source
 from keymgr.reconcile.drain import drain
 from keymgr.reconcile.live import in_force
+from keymgr.reconcile.puller import Puller
 from keymgr.reconcile.reevaluate import Place, reevaluate
 from keymgr.reconcile.settle import Clockwork
 from keymgr.store.audit import AuditLevel
@@ -34,6 +37,7 @@ LEASE = "clock"
 LEASE_SECONDS = 30.0
 PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_PULL_ENDS_SECONDS = 5.0
 _AWAY = (DBAPIError, PoolTimeout, StoreError)
 _LOG = logging.getLogger("keymgr.worker")
 
@@ -50,12 +54,16 @@ class Clock:
             session_absolute=timedelta(hours=settings.session_hours),
         )
         self._failures = 0
+        source, every = make_source(settings), settings.policy_pull_seconds
+        self._puller = None if source is None else Puller(source, every, self._begin, lambda: datetime.now(UTC), holder)
         self._place: Place | None = None
 
     def beat(self) -> bool:
         """Do what is due, if it is our turn; False when the database failed, which is logged and tried again later."""
         try:
             ticked = self._work(datetime.now(UTC))
+            if ticked is not None and self._puller is not None:
+                self._puller.beat()
             while ticked is not None and self._look_again(datetime.now(UTC)):
                 pass
         except _AWAY as error:
@@ -74,13 +82,24 @@ class Clock:
         longest = min(_LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2.0**self._failures)
         return random.uniform(PAUSE_SECONDS / 2, longest)  # noqa: S311 - spreads load, guards nothing.
 
-    def stop(self) -> None:
-        """Let another process take over at once; a database that is away will find out when the lease ends."""
+    def stop(self, *, patiently: bool = False) -> None:
+        """Let another process take over at once; a database that is away will find out when the lease ends.
+
+        A pull that is under way gets a few seconds, or, `patiently`, all the time it needs.
+        """
+        if self._puller is not None:
+            self._puller.finish(None if patiently else _PULL_ENDS_SECONDS)
         try:
             with Session(self._engine) as session, session.begin():
                 give_back(session, LEASE, self._holder)
         except _AWAY:
             _LOG.warning("The clock's lease could not be given back; it ends by itself.")
+
+    @contextmanager
+    def _begin(self) -> Iterator[Session]:
+        """Lend a session for one transaction, which is committed when the block ends well."""
+        with Session(self._engine) as session, session.begin():
+            yield session
 
     def _work(self, now: datetime) -> Ticked | None:
         """Renew the lease and do the work; None while another process holds it."""
@@ -128,7 +147,7 @@ def run(settings: Settings, stopping: SimpleQueue[int], *, rounds: int | None = 
         done += 1
         if done == rounds or _is_over(stopping, clock.pause_seconds()):
             break
-    clock.stop()
+    clock.stop(patiently=done == rounds)
     engine.dispose()
     return 0 if is_well else 1
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from limits.strategies import RateLimiter
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,20 @@ from keymgr.keys.callers import Callers
 from keymgr.keys.issuer import Issuer
 from keymgr.keys.verify import Verifier
 from keymgr.policy.model import InForce, Network
+from keymgr.reconcile.forge import Hook
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCounter:
+    """What the calls about policy need: plans for pull-request jobs, and the forge's deliveries if there is a `hook`.
+
+    `plan_command` starts the process that makes one plan; `shows_owners` lets jobs ask who owns a key.
+    """
+
+    limiter: RateLimiter
+    plan_command: tuple[str, ...]
+    shows_owners: bool = False
+    hook: Hook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,7 @@ class Desk:
     services: KnownServices
     issuer: Issuer
     engine: Engine
+    policy: PolicyCounter
     public_url: str
     trusted_proxies: tuple[Network, ...] = ()
     allowed_hosts: frozenset[str] = frozenset()
@@ -57,6 +73,7 @@ def open_desk(
     issuer: Issuer,
     *,
     in_force: Callable[[Session], InForce | None],
+    policy: PolicyCounter,
     public_url: str,
     trusted_proxies: tuple[Network, ...] = (),
     allowed_hosts: frozenset[str] = frozenset(),
@@ -74,6 +91,7 @@ def open_desk(
         services=KnownServices(services),
         issuer=issuer,
         engine=engine,
+        policy=policy,
         public_url=public_url,
         trusted_proxies=trusted_proxies,
         allowed_hosts=allowed_hosts,

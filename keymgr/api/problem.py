@@ -18,6 +18,8 @@ class ProblemCode(StrEnum):
     HOST_NOT_ALLOWED = "host_not_allowed"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_FOUND = "not_found"
+    STALE = "stale"
+    TOO_MANY_REQUESTS = "too_many_requests"
     UNAUTHENTICATED = "unauthenticated"
     UNAVAILABLE = "unavailable"
     UNKNOWN_SERVICE = "unknown_service"
@@ -31,6 +33,8 @@ _MEANINGS: Mapping[ProblemCode, tuple[int, str]] = MappingProxyType(
         ProblemCode.HOST_NOT_ALLOWED: (400, "This host name is not served here"),
         ProblemCode.METHOD_NOT_ALLOWED: (405, "This address does not take this method"),
         ProblemCode.NOT_FOUND: (404, "There is nothing at this address"),
+        ProblemCode.STALE: (409, "Another policy is in force by now"),
+        ProblemCode.TOO_MANY_REQUESTS: (429, "There were too many requests"),
         ProblemCode.UNAUTHENTICATED: (401, "The caller is not known"),
         ProblemCode.UNAVAILABLE: (503, "It cannot be decided at the moment"),
         ProblemCode.UNKNOWN_SERVICE: (400, "There is no such service"),

@@ -7,7 +7,9 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from keymgr.api.desk import Desk
+from keymgr.api.forge_hook import add_forge_hook
 from keymgr.api.health import add_health
+from keymgr.api.policy_plan import add_policy_plan
 from keymgr.api.problem import Problem, ProblemCode
 from keymgr.api.request_id import request_id
 from keymgr.api.shortcut import Shortcut
@@ -24,6 +26,8 @@ def register(app: Flask, desk: Desk) -> None:
     blueprint = Blueprint("api", __name__)
     add_wellknown(blueprint, desk)
     add_health(blueprint, desk)
+    add_policy_plan(blueprint, desk)
+    add_forge_hook(blueprint, desk)
     _add_errors(blueprint, desk)
     app.register_blueprint(blueprint)
     app.extensions["keymgr.api"] = desk

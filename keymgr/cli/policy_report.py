@@ -18,9 +18,14 @@ TESTS_FAILED = 4
 
 def say_json(command: str, *, exit_code: int, **fields: object) -> int:
     """Print one JSON object and return the exit code; programs ignore fields they do not know."""
-    answer = {"format_version": FORMAT_VERSION, "command": command, "ok": exit_code == 0, "exit_code": exit_code}
-    click.echo(json.dumps(answer | fields, indent=2))
+    click.echo(json.dumps(envelope(command, exit_code=exit_code, **fields), indent=2))
     return exit_code
+
+
+def envelope(command: str, *, exit_code: int, **fields: object) -> dict[str, Any]:
+    """Return what a command tells programs: what every answer has, then its own fields."""
+    answer = {"format_version": FORMAT_VERSION, "command": command, "ok": exit_code == 0, "exit_code": exit_code}
+    return answer | fields
 
 
 def problems_as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -94,6 +94,30 @@ class Settings:
     forge_url: str | None = _setting(
         values.forge, "", "Address of a policy file on your forge, with {commit}, {path} and {line} to fill in."
     )
+    forge_kind: str | None = _setting(
+        values.forge_kind, "", "The forge that calls /api/v1/policy/hook: github, gitlab or gitea; empty: none."
+    )
+    forge_webhook_secret: str | None = _setting(
+        values.hook_secret, "", "The secret of that webhook; for GitLab the signing token (whsec_…).", secret=True
+    )
+    policy_pull_url: str | None = _setting(
+        values.repository, "", "Repository that the clock fetches policy from; empty: a deploy applies it.", secret=True
+    )
+    policy_pull_ref: str = _setting(values.branch, "main", "The branch of it that counts.")
+    policy_pull_path: str = _setting(values.folder_in_repository, "policies", "The policy folder in it; . is its top.")
+    policy_pull_seconds: int = _setting(values.whole(10, 86_400), "120", "How often the clock fetches, in seconds.")
+    policy_pull_cache: Path = _setting(
+        values.path, "", "Where the fetched history is kept; when empty, beside the SQLite database, or in var/."
+    )
+    policy_pull_signers: Path = _setting(
+        values.path, "", "SSH keys, in the form of ssh-keygen's ALLOWED SIGNERS, one of which must have signed the tip."
+    )
+    policy_pull_gpg_home: Path = _setting(
+        values.path, "", "A GnuPG folder, one of whose keys must have signed the tip of the branch."
+    )
+    policy_plan_owners: bool = _setting(
+        values.flag, "false", "Whether pull-request jobs may ask who owns the keys that a plan names."
+    )
     log_format: str = _setting(values.one_of("text", "json"), "text", "How log lines are written.")
 
 
@@ -115,6 +139,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not problems:
         _fill_in(chosen)
         problems.extend(_demo_problems(chosen))
+        problems.extend(_forge_problems(chosen))
     if problems:
         raise BadSettings(tuple(problems))
     return Settings(**chosen)
@@ -138,11 +163,10 @@ def _read(name: str, item: Field[Any], found: Mapping[str, str], problems: list[
 def _fill_in(chosen: dict[str, Any]) -> None:
     """Derive what was left empty from its neighbours."""
     database_url = chosen["database_url"]
-    if chosen["counters"] == Path():
-        folder = (
-            Path(database_url.removeprefix("sqlite:///")).parent if database_url.startswith("sqlite") else Path("var")
-        )
-        chosen["counters"] = folder / "keymgr-counters.db"
+    folder = Path(database_url.removeprefix("sqlite:///")).parent if database_url.startswith("sqlite") else Path("var")
+    for name, file in (("counters", "keymgr-counters.db"), ("policy_pull_cache", "keymgr-policy.git")):
+        if chosen[name] == Path():
+            chosen[name] = folder / file
     if not chosen["allowed_hosts"]:
         host = urlsplit(chosen["public_url"]).hostname
         chosen["allowed_hosts"] = ("localhost", "127.0.0.1", "[::1]") if host in LOOPBACK_HOSTS else (host,)
@@ -163,6 +187,19 @@ def _demo_problems(chosen: Mapping[str, Any]) -> list[str]:
         for name, is_kept_here, mend in rules
         if not is_kept_here
     ]
+
+
+def _forge_problems(chosen: Mapping[str, Any]) -> list[str]:
+    """Say what is missing for the forge to call: which one it is, what it proves that with, and something to fetch."""
+    kind, secret = chosen["forge_kind"], chosen["forge_webhook_secret"]
+    if (kind is None) != (secret is None):
+        missing = "KEYMGR_FORGE_KIND" if kind is None else "KEYMGR_FORGE_WEBHOOK_SECRET"
+        return [f"{missing} is not set; the forge may call only when both are: which one it is, and the secret."]
+    if kind is not None and chosen["policy_pull_url"] is None:
+        return ["KEYMGR_FORGE_KIND needs KEYMGR_POLICY_PULL_URL; a webhook only makes the clock fetch sooner."]
+    if secret is not None and secret.startswith("whsec_") and kind != "gitlab":
+        return ["KEYMGR_FORGE_WEBHOOK_SECRET is a signing token of GitLab, and KEYMGR_FORGE_KIND another forge."]
+    return []
 
 
 def _is_loopback(host: str) -> bool:

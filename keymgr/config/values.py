@@ -4,6 +4,7 @@ import base64
 import difflib
 import hashlib
 import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _KEY_BYTES = 32
 _PASSPHRASE_CHARACTERS = 32
+_HOOK_CHARACTERS = 16
+_SCP = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._/~-]+")
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
+_FOLDER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./ -]{0,199}")
 
 
 def web_address(text: str) -> str:
@@ -135,6 +140,49 @@ def forge(text: str) -> str | None:
     if "{path}" in text and filled.startswith(("https://", "http://")):
         return text
     raise ValueError("is not a file on a forge; write https://git.example/acme/policies/blob/{commit}/{path}#L{line}")
+
+
+def forge_kind(text: str) -> str | None:
+    """Read which forge calls; empty means none."""
+    return one_of("github", "gitlab", "gitea")(text) if text else None
+
+
+def hook_secret(text: str) -> str | None:
+    """Read the secret shared with the forge; empty means that it may not call."""
+    if text and len(text) < _HOOK_CHARACTERS:
+        raise ValueError(
+            f"is shorter than {_HOOK_CHARACTERS} characters; take a long random one, such as 64 hex digits"
+        )
+    if text.startswith("whsec_"):
+        _base64(text.removeprefix("whsec_"))
+    return text or None
+
+
+def repository(text: str) -> str | None:
+    """Read the address of a Git repository; empty means that nothing is fetched."""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+    is_address = (parts.scheme in {"https", "ssh"} and parts.hostname) or local or text.startswith("file:///")
+    if (text and not (is_address or _SCP.fullmatch(text))) or not text.isprintable() or " " in text:
+        raise ValueError("is not a repository; write https://git.example/acme/policies.git, ssh://… or file:///…")
+    return text or None
+
+
+def branch(text: str) -> str:
+    """Read the name of a branch."""
+    if not _BRANCH.fullmatch(text) or ".." in text or text.endswith((".lock", "/", ".")) or "//" in text:
+        raise ValueError("is not a branch; write for example main")
+    return text
+
+
+def folder_in_repository(text: str) -> str:
+    """Read a folder by its path from the top of a repository; a single dot, or nothing after slashes, is the top."""
+    plain = text.strip("/").removeprefix("./")
+    if plain in {"", "."}:
+        return ""
+    if not _FOLDER.fullmatch(plain) or {"", ".", ".."} & set(plain.split("/")):
+        raise ValueError("is not a folder of the repository; write for example policies, or . for its top")
+    return plain
 
 
 def _base64(text: str) -> bytes:

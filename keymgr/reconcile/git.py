@@ -51,12 +51,17 @@ def describe(path: Path | str) -> Commit | None:
 
 
 def ask(
-    path: Path | str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
+    path: Path | str,
+    *arguments: str,
+    given: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+    seconds: float = _SECONDS_MAX,
 ) -> Answer | None:
     """Return what git answers; None when it takes too long, or is not there. Never raises.
 
     It runs without the caller's environment and settings, so that neither can change the answer, without the programs
-    that a repository may name, and without the network. `given` is its stdin, `variables` are added to what it sees.
+    that a repository may name, and without the network unless `variables`, which are added to what it sees, allow it.
+    `given` is its stdin.
     """
     program = shutil.which("git")
     if program is None:
@@ -77,7 +82,7 @@ def ask(
             env=environment | dict(variables or {}),
             input=given,
             capture_output=True,
-            timeout=_SECONDS_MAX,
+            timeout=seconds,
             check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError):

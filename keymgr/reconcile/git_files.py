@@ -35,7 +35,12 @@ def files_at(path: Path | str, ref: str) -> dict[str, bytes] | Problems:
     commit = ask(path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if commit is None or commit.code:
         return _refused("E120", ref, "git knows no such commit", "fetch it, or name a folder as the base")
-    tree = ask(path, "ls-tree", "-r", "-z", "-l", commit.text)
+    return files_of(path, ref, commit.text)
+
+
+def files_of(path: Path | str, ref: str, tree_name: str) -> dict[str, bytes] | Problems:
+    """Return the policy files of a tree, or every problem with them; `ref` is what the problems call it."""
+    tree = ask(path, "ls-tree", "-r", "-z", "-l", tree_name)
     if tree is None or tree.code:
         return _refused("E124", ref, "the files of this commit cannot be listed", "fetch the commit as a whole")
     entries = tuple(_entries(tree.output))

@@ -1,8 +1,9 @@
 """Opaque credentials: text with a prefix and a checksum, so that junk is refused without a look-up.
 
-`km_<env>_<id>_<secret><crc>` is a key, `kms_<id>_<secret><crc>` is what a service presents to us. The environment's
-hyphens are written as underscores, so that one double-click selects the whole; the id is the credential's without its
-prefix. The checksum is the CRC32 of everything before it, in six characters of base62 (0-9A-Za-z), like GitHub's.
+`km_<env>_<id>_<secret><crc>` is a key, `kms_<id>_<secret><crc>` is what a service presents to us, and
+`kmp_<id>_<secret><crc>` what a pull-request job presents when it asks for a plan. The environment's hyphens are written
+as underscores, so that one double-click selects the whole; the id is the credential's without its prefix. The checksum
+is the CRC32 of everything before it, in six characters of base62 (0-9A-Za-z), like GitHub's.
 """
 
 import base64
@@ -20,6 +21,7 @@ _CHECKSUM_LENGTH: Final = 6
 _ENVIRONMENT: Final = re.compile("[a-z0-9][a-z0-9-]{0,62}")
 _ID: Final = re.compile(f"([a-z]{{3}})_({ULID_PATTERN})")
 _KEY: Final = re.compile(f"km_([a-z0-9][a-z0-9_]{{0,62}})_({ULID_PATTERN})_([0-9A-Za-z]{{43,86}})[0-9A-Za-z]{{6}}")
+_PLAN: Final = re.compile(f"kmp_({ULID_PATTERN})_([0-9A-Za-z]{{43,86}})[0-9A-Za-z]{{6}}")
 _SERVICE: Final = re.compile(f"kms_({ULID_PATTERN})_([0-9A-Za-z]{{43,86}})[0-9A-Za-z]{{6}}")
 
 # How many base62 characters hold a secret of so many bytes; no two lengths share a width, so the way back is unique.
@@ -42,6 +44,14 @@ class Opaque:
 @dataclass(frozen=True, slots=True)
 class OpaqueService:
     """What an opaque service credential says of itself, checksum verified."""
+
+    credential_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpaquePlan:
+    """What an opaque plan credential says of itself, checksum verified."""
 
     credential_id: str
     secret: str = field(repr=False)
@@ -78,6 +88,20 @@ def recognise_service_credential(text: str) -> OpaqueService | None:
         return None
     secret = _from_base62(match[2])
     return None if secret is None else OpaqueService(f"svc_{match[1]}", secret)
+
+
+def render_plan_credential(credential_id: str, secret: str) -> str:
+    """Write a plan credential in its opaque form; raises ValueError for a foreign id or secret."""
+    return _with_checksum(f"kmp_{_bare(credential_id, 'pln')}_{_to_base62(secret)}")
+
+
+def recognise_plan_credential(text: str) -> OpaquePlan | None:
+    """Read an opaque plan credential back; None when it is not one or its checksum is wrong. Never raises."""
+    match = _PLAN.fullmatch(text)
+    if match is None or not _checksum_fits(text):
+        return None
+    secret = _from_base62(match[2])
+    return None if secret is None else OpaquePlan(f"pln_{match[1]}", secret)
 
 
 def _bare(credential_id: str, prefix: str) -> str:
