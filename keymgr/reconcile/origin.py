@@ -46,13 +46,13 @@ def find_origin(folder: Path | str, *, revision: str | None, allow_dirty: bool) 
     head = describe(folder)
     if head is None:
         return _without_history(folder, revision, allow_dirty=allow_dirty)
+    if not head.dirty and _is_left_out(folder, head.sha):
+        return Origin(read_folder(folder), revision)
     sha = head.sha if revision is None else resolve(folder, revision)
     if sha is None:
         return NoOrigin(f"This repository has no commit {revision}. Fetch it, or leave --revision out.")
     if sha == head.sha and head.dirty:
         return _changed(folder, head) if allow_dirty else NoOrigin(_dirty_sentence(head))
-    if _is_left_out(folder, sha):
-        return Origin(read_folder(folder), revision)
     ref, author = (head.ref, head.author) if sha == head.sha else (None, _author(folder, sha))
     return Origin(files_at(folder, sha), sha, ref, author, sha, partial(descends, folder, sha))
 

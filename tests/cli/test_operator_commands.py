@@ -40,7 +40,7 @@ def ready(keymgr: Keymgr) -> Keymgr:
 
 @pytest.fixture
 def with_policy(ready: Keymgr) -> Keymgr:
-    code, _, told = ready("policy", "apply", str(ROOT / "policies"))
+    code, _, told = ready("policy", "apply", str(ROOT / "policies"), "--allow-dirty")
     assert code == 0, told
     return ready
 

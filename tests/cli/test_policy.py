@@ -233,15 +233,15 @@ def test_without_a_folder_apply_takes_that_of_the_settings(
     assert len(stored(database)[0]) == 1
 
 
-def test_another_base_than_expected_is_7(database: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["policy", "apply", str(BASE), "--expect-base", "sha256:0000"]
+def test_another_base_than_expected_is_7(database: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["policy", "apply", str(folder), "--expect-base", "sha256:0000"]
     assert run_json(arguments, capsys)[0] == 7
     assert commands.run(arguments) == 7
     assert "The policy in force is none, not sha256:0000; plan again." in capsys.readouterr().out
     assert stored(database)[0] == []
 
 
-def test_a_changed_worktree_is_told_and_marks_the_revision(
+def test_a_changed_worktree_is_refused_or_marks_the_revision(
     database: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (
@@ -252,16 +252,18 @@ def test_a_changed_worktree_is_told_and_marks_the_revision(
         subprocess.run(["git", "-C", str(folder), *command], check=True, timeout=30)
     assert commands.run(["policy", "apply", str(folder)]) == 0
     (folder / "README.md").write_text("words")
-    assert commands.run(["policy", "apply", str(folder)]) == 0
-    assert "differs from commit" in capsys.readouterr().err
-    assert commands.run(["policy", "apply", str(folder), "--revision", "feedbeef"]) == 0
+    assert commands.run(["policy", "apply", str(folder)]) == 7
+    assert "take them with --allow-dirty" in capsys.readouterr().out
+    assert commands.run(["policy", "apply", str(folder), "--allow-dirty"]) == 0
     labels = [each.commit or "" for each in stored(database)[1]]
-    assert [len(label) for label in labels] == [40, 46, 8]
-    assert labels[1] == f"{labels[0]}-dirty"
+    assert [len(label) for label in labels] == [40, 0, 46]
+    assert labels[2] == f"{labels[0]}-dirty"
 
 
-def test_a_lock_that_is_held_is_6_and_nothing_changes(database: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["policy", "apply", str(BASE), "--wait", "0.1"]
+def test_a_lock_that_is_held_is_6_and_nothing_changes(
+    database: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["policy", "apply", str(folder), "--wait", "0.1"]
     engine = connect(database)
     with Session(engine) as session:
         own_policy(session, 1)
