@@ -43,7 +43,7 @@ def _without(network: Network, taken: Network) -> list[Network]:
         return sorted(network.address_exclude(taken))
     if isinstance(network, IPv6Network) and isinstance(taken, IPv6Network):
         return sorted(network.address_exclude(taken))
-    raise AssertionError("networks of different families do not overlap")  # pragma: no cover - callers compare one family only.
+    raise AssertionError("never asked of two families")  # pragma: no cover - callers compare one family only.
 
 
 def _first_host(network: Network) -> Network:

@@ -136,7 +136,7 @@ def _of_guardrail(move: Move, name: str, cell: Cell) -> Cause:
         if name in policy.guardrails:
             source = policy.guardrails[name].source
             return _other(move, cell.service) or Cause("Guardrail", name, source, removed=policy is move.base)
-    raise AssertionError("a guardrail that objects is in one of the policies")  # pragma: no cover - it came from one of the two.
+    raise AssertionError("a guardrail of neither policy")  # pragma: no cover - it came from one of the two.
 
 
 def _traced(move: Move, rule: Rule, source: Source) -> Cause:
