@@ -79,7 +79,7 @@ def _capability(change: CapabilityChange) -> Iterator[str]:
     mark = paint(sign(change).rjust(3), _COLOURS[change.delta])
     yield (
         f"  {mark} {clean(change.subject)} / {kinds(change)}   {clean(change.service)} {clean(scopes(change))}"
-        f"   {', '.join(change.environments)}"
+        f"   {clean(', '.join(change.environments))}"
     )
     yield from (f"        {clean(line)}" for line in limits(change))
     gone = " (removed)" if change.cause.removed else ""
