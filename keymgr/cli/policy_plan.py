@@ -1,21 +1,26 @@
 """`keymgr policy plan`: what a change of policy does, for the reviewer of a pull request; needs a folder and git."""
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from keymgr.cli.plan_review import Review
+from keymgr.cli.plan_server import Server, plain_folder, read_credential
 from keymgr.cli.policy import folder_argument, formats, read_all, refuse
 from keymgr.cli.policy_report import INVALID, say_json
 from keymgr.policy.compile import check
 from keymgr.policy.load import read_documents
 from keymgr.policy.plan import plan as plan_between
-from keymgr.policy.problems import Problems
-from keymgr.policy.read import ReadPolicy
+from keymgr.policy.problems import Problem, Problems
+from keymgr.policy.read import ReadPolicy, read_policy
 from keymgr.policy.testing import run_tests
 from keymgr.reconcile.folder import read_folder
+from keymgr.reconcile.git import describe
 from keymgr.reconcile.git_files import files_at
 
 CHANGES = 2
@@ -25,14 +30,39 @@ GUARD_TRIPPED = 5
 @click.command()
 @folder_argument
 @click.option("--base", metavar="DIR|REF", help="What to compare with: a folder, or a commit, branch or tag of git.")
+@click.option("--server", metavar="URL", help="Ask this keymgr: compare with what is in force there, live keys too.")
+@click.option(
+    "--credential-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The plan credential (kmp_…) for --server.",
+)
+@click.option("--show-owners", is_flag=True, help="Ask the server who owns the keys, where it allows that.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @formats("human", "json", "markdown", "github")
-def plan(*, folder: str, base: str | None, form: str, detailed_exitcode: bool) -> int:
+def plan(
+    *,
+    folder: str,
+    base: str | None,
+    server: str | None,
+    credential_file: Path | None,
+    show_owners: bool,
+    form: str,
+    detailed_exitcode: bool,
+) -> int:
     """Show what the policy in DIR changes: objects, who gains or loses what, and the guards that stop it.
 
     Without --base everything in DIR is new. The exit code is 3 when one of the two is not valid and 5 when a guard
     trips; nothing is ever written.
     """
+    if server is not None:
+        if base is not None or credential_file is None:
+            raise click.UsageError(
+                "--server needs --credential-file, and compares with what is in force there: no --base."
+            )
+        at = Server(server, read_credential(credential_file))
+        return _ask(at, folder, form, show_owners=show_owners, detailed=detailed_exitcode)
+    if credential_file is not None or show_owners:
+        raise click.UsageError("--credential-file and --show-owners are for --server.")
     now = datetime.now(UTC)
     head, before = read_all(folder, now=now), _read_base(folder, base) if base is not None else None
     if isinstance(before, tuple):
@@ -43,6 +73,36 @@ def plan(*, folder: str, base: str | None, form: str, detailed_exitcode: bool) -
     made = plan_between(before, head, now=int(now.timestamp()))
     review = Review(made, head, run_tests(head.documents, head.policy), folder, base)
     return _say(review, form, _exit_code(review, detailed=detailed_exitcode))
+
+
+def _ask(server: Server, folder: str, form: str, *, show_owners: bool, detailed: bool) -> int:
+    """Let the server make the plan; what is not even valid here is not sent."""
+    files = read_folder(folder)
+    if isinstance(files, tuple):
+        return _refuse("", folder, form, files)
+    found = read_policy(files, now=datetime.now(UTC))
+    if isinstance(found, tuple):
+        return _refuse("", folder, form, found)
+    commit = describe(folder)
+    question = {
+        "files": {path: text.decode() for path, text in files.items()},
+        "commit": None if commit is None else commit.sha,
+        "folder": plain_folder(folder),
+        "format": form,
+        "show_owners": show_owners,
+    }
+    answer = server.ask(question)
+    if answer.get("owners") == "not allowed":
+        click.echo("keymgr: this server tells no job who owns a key; see KEYMGR_POLICY_PLAN_OWNERS there.", err=True)
+    click.echo(json.dumps(answer, indent=2) if form == "json" else answer.get("report") or _problem_lines(answer))
+    exit_code = int(answer.get("exit_code", 1))
+    return CHANGES if exit_code == 0 and detailed and answer.get("result") == "changes" else exit_code
+
+
+def _problem_lines(answer: Mapping[str, Any]) -> str:
+    """Write the problems of a policy that is valid here and not for the version of the server."""
+    found = (Problem(**each) for each in answer.get("problems", []))
+    return "\n".join([*map(str, found), "The server does not find this policy valid; it may be of another version."])
 
 
 def _exit_code(review: Review, *, detailed: bool) -> int:
