@@ -12,9 +12,10 @@ from keymgr.policy.characters import first_forbidden
 BYTES_MAX = 2 * 1024 * 1024
 FILES_MAX = 2_000
 FORMATS = ("json", "markdown", "human", "github")
+REPLAY_DAYS_MAX = 90
 _PATH_MAX = 255
 _FAULTS_MAX = 20
-_FIELDS = ("files", "commit", "base_digest", "folder", "format", "show_owners")
+_FIELDS = ("files", "commit", "base_digest", "folder", "format", "replay_days", "show_owners")
 _ENDINGS = (".yaml", ".yml")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _DIGEST = re.compile(r"[!-~]{1,80}")
@@ -29,6 +30,7 @@ class PlanQuestion:
     base_digest: str | None
     folder: str
     form: str
+    replay_days: int
     show_owners: bool
 
 
@@ -49,6 +51,7 @@ def read_plan_question(body: Mapping[str, Any]) -> PlanQuestion | Problem:
         base_digest=body.get("base_digest"),
         folder=body.get("folder", ""),
         form=body.get("format", "json"),
+        replay_days=body.get("replay_days", REPLAY_DAYS_MAX),
         show_owners=body.get("show_owners", False),
     )
 
@@ -76,11 +79,13 @@ def _file_faults(files: object) -> list[Fault]:
 
 def _word_faults(body: Mapping[str, Any]) -> list[Fault]:
     commit, digest, folder = body.get("commit"), body.get("base_digest"), body.get("folder", "")
+    days = body.get("replay_days", 0)
     checks = (
         ("commit", commit is None or _fits(_COMMIT, commit), "the hexadecimal name of a commit, or null"),
         ("base_digest", digest is None or _fits(_DIGEST, digest), "the digest of a policy, or null"),
         ("folder", folder == "" or (isinstance(folder, str) and is_plain_path(folder)), "a plain relative path"),
         ("format", body.get("format", "json") in FORMATS, f"one of {', '.join(FORMATS)}"),
+        ("replay_days", type(days) is int and 0 <= days <= REPLAY_DAYS_MAX, f"a number from 0 to {REPLAY_DAYS_MAX}"),
         ("show_owners", isinstance(body.get("show_owners", False), bool), "true or false"),
     )
     return [Fault(f"#/{name}", f"This must be {what}.") for name, fits, what in checks if not fits]

@@ -90,6 +90,7 @@ def _plan_apart(desk: Desk, question: PlanQuestion) -> dict[str, Any] | Problem:
         "base_digest": question.base_digest,
         "folder": question.folder,
         "format": question.form,
+        "replay_days": question.replay_days,
         "show_owners": question.show_owners and desk.policy.shows_owners,
     }
     try:

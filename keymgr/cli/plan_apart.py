@@ -20,6 +20,8 @@ from keymgr.cli.plan_review import Review, clean
 from keymgr.cli.policy_plan import GUARD_TRIPPED
 from keymgr.cli.policy_report import INVALID, envelope, problems_as_json
 from keymgr.policy.problems import Problem
+from keymgr.policy.replay import Replayed
+from keymgr.policy.wording import count
 from keymgr.reconcile.remote_plan import BaseMoved, BaseUnreadable, Planned, owners_of, plan_proposal
 from keymgr.store.engine import connect_once
 
@@ -45,7 +47,9 @@ def answer(asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     engine = connect_once(asked["database_url"]).execution_options(read_only=True)
     files = {path: text.encode("utf-8", "surrogatepass") for path, text in asked["files"].items()}
     with Session(engine) as session:
-        outcome = plan_proposal(session, files, now=now, expect_base=asked["base_digest"])
+        outcome = plan_proposal(
+            session, files, now=now, expect_base=asked["base_digest"], replay_days=asked["replay_days"]
+        )
         match outcome:
             case BaseMoved():
                 return {"hindrance": "stale", "digest": outcome.digest}
@@ -55,35 +59,62 @@ def answer(asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
                 review = Review(outcome.plan, outcome.head, outcome.tests, asked["folder"], outcome.base)
                 ids = [each.key.id for each in outcome.plan.keys.impacts] if outcome.plan.keys else []
                 owners = owners_of(session, ids) if asked["show_owners"] else None
-                return _told(review, asked["format"], owners)
+                return _told(review, asked, owners, outcome.replayed)
             case _:
                 return _invalid(outcome, asked)
 
 
-def _told(review: Review, form: str, owners: Mapping[str, str] | None) -> dict[str, Any]:
+def _told(
+    review: Review, asked: Mapping[str, Any], owners: Mapping[str, str] | None, replayed: Replayed | None
+) -> dict[str, Any]:
     exit_code = GUARD_TRIPPED if review.plan.is_blocked else 0
     told = envelope("plan", exit_code=exit_code, problems=[], **review_as_json(review))
     if owners is not None and told["key_impact"] is not None:
         for key in told["key_impact"]["keys"]:
             key["owner"] = owners.get(key["id"])
+    told["replay"] = None if replayed is None else _replay(replayed, asked["replay_days"])
+    form = asked["format"]
     if form != "json":
         text = importlib.import_module(f"keymgr.cli.plan_{form}").render(review)
-        told["report"] = text + _owners(form, owners or {}, _REPORT_MAX - len(text))
+        for more in (_replay_line(form, told["replay"]), _owners(form, owners or {})):
+            text += more if form == "human" or len(text) + len(more) <= _REPORT_MAX else ""
+        told["report"] = text
     return told
 
 
-def _owners(form: str, owners: Mapping[str, str], room: int) -> str:
-    """Return who owns the keys of the plan, after the report, as long as a comment has room for it."""
+def _replay(replayed: Replayed, days: int) -> dict[str, int]:
+    return {
+        "days": days,
+        "decisions": replayed.decisions,
+        "newly_denied": replayed.newly_denied,
+        "newly_allowed": replayed.newly_allowed,
+        "with_approval": replayed.with_approval,
+        "at_once": replayed.at_once,
+    }
+
+
+def _replay_line(form: str, replay: Mapping[str, int] | None) -> str:
+    """Return what would have become of past requests, after the report."""
+    if replay is None or form == "github":
+        return ""
+    title = "**Replay:**" if form == "markdown" else "Replay:"
+    return (
+        f"\n\n{title} of {count(replay['decisions'], 'request')} decided in {count(replay['days'], 'day')}, "
+        f"{replay['newly_denied']} would now be refused, {replay['newly_allowed']} newly allowed, "
+        f"{replay['with_approval']} need an approval that needed none, {replay['at_once']} no approval any more."
+    )
+
+
+def _owners(form: str, owners: Mapping[str, str]) -> str:
+    """Return who owns the keys of the plan, the first of them, after the report."""
     lines = [(clean(key), clean(owner).replace("`", "'")) for key, owner in list(owners.items())[:_OWNERS_MAX]]
     if not lines or form == "github":
         return ""
     if form == "markdown":
         rows = "\n".join(f"| `{key}` | `{owner}` |" for key, owner in lines)
         title = f"<details><summary>Owners of these keys ({len(owners)})</summary>"
-        text = f"\n\n{title}\n\n| key | owner |\n| --- | --- |\n{rows}\n\n</details>"
-    else:
-        text = "\n\nOwners\n" + "\n".join(f"  {key}  {owner}" for key, owner in lines)
-    return text if len(text) <= room or form == "human" else ""
+        return f"\n\n{title}\n\n| key | owner |\n| --- | --- |\n{rows}\n\n</details>"
+    return "\n\nOwners\n" + "\n".join(f"  {key}  {owner}" for key, owner in lines)
 
 
 def _invalid(problems: tuple[Problem, ...], asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,14 @@ GUARD_TRIPPED = 5
     help="The plan credential (kmp_…) for --server.",
 )
 @click.option("--show-owners", is_flag=True, help="Ask the server who owns the keys, where it allows that.")
+@click.option(
+    "--days",
+    "replay_days",
+    type=click.IntRange(0, 90),
+    default=90,
+    show_default=True,
+    help="How many days of past requests the server asks DIR again; 0: none.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @formats("human", "json", "markdown", "github")
 def plan(
@@ -46,6 +54,7 @@ def plan(
     server: str | None,
     credential_file: Path | None,
     show_owners: bool,
+    replay_days: int,
     form: str,
     detailed_exitcode: bool,
 ) -> int:
@@ -60,7 +69,8 @@ def plan(
                 "--server needs --credential-file, and compares with what is in force there: no --base."
             )
         at = Server(server, read_credential(credential_file))
-        return _ask(at, folder, form, show_owners=show_owners, detailed=detailed_exitcode)
+        more = {"replay_days": replay_days, "show_owners": show_owners}
+        return _ask(at, folder, form, more, detailed=detailed_exitcode)
     if credential_file is not None or show_owners:
         raise click.UsageError("--credential-file and --show-owners are for --server.")
     now = datetime.now(UTC)
@@ -75,7 +85,7 @@ def plan(
     return _say(review, form, _exit_code(review, detailed=detailed_exitcode))
 
 
-def _ask(server: Server, folder: str, form: str, *, show_owners: bool, detailed: bool) -> int:
+def _ask(server: Server, folder: str, form: str, more: Mapping[str, Any], *, detailed: bool) -> int:
     """Let the server make the plan; what is not even valid here is not sent."""
     files = read_folder(folder)
     if isinstance(files, tuple):
@@ -89,7 +99,7 @@ def _ask(server: Server, folder: str, form: str, *, show_owners: bool, detailed:
         "commit": None if commit is None else commit.sha,
         "folder": plain_folder(folder),
         "format": form,
-        "show_owners": show_owners,
+        **more,
     }
     answer = server.ask(question)
     if answer.get("owners") == "not allowed":

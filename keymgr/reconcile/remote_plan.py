@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from keymgr.policy.plan import Plan, plan
 from keymgr.policy.problems import Problems
 from keymgr.policy.read import ReadPolicy, read_policy
+from keymgr.policy.replay import Replayed
 from keymgr.policy.testing import TestReport, run_tests
 from keymgr.reconcile.live_keys import live_keys
+from keymgr.reconcile.replay import replay
 from keymgr.reconcile.revisions import head_of
 from keymgr.store.keys import Key
 from keymgr.store.policies import SpentAck
@@ -25,12 +27,16 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What the proposal does; `base` names the revision it was compared with, None where nothing was applied yet."""
+    """What the proposal does; `base` names the revision it was compared with, None where nothing was applied yet.
+
+    `replayed` is how past decisions would come out, None where nobody asked for that.
+    """
 
     plan: Plan
     head: ReadPolicy
     tests: TestReport
     base: str | None
+    replayed: Replayed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,12 @@ PlanOutcome = Planned | BaseMoved | BaseUnreadable | Problems
 
 
 def plan_proposal(
-    session: Session, files: Mapping[str, bytes], *, now: datetime, expect_base: str | None = None
+    session: Session,
+    files: Mapping[str, bytes],
+    *,
+    now: datetime,
+    expect_base: str | None = None,
+    replay_days: int = 0,
 ) -> PlanOutcome:
     """Compare proposed files with the policy in force; problems of the files come back as they are.
 
@@ -72,7 +83,8 @@ def plan_proposal(
     spent = frozenset(session.scalars(select(SpentAck.ack_digest)))
     made = plan(before, head, now=int(now.timestamp()), keys=keys, spent=spent)
     tests = run_tests(head.documents, head.policy)
-    return Planned(made, head, tests, None if base is None else f"revision {base.revision}")
+    replayed = replay(session, head.policy, replay_days, now) if replay_days else None
+    return Planned(made, head, tests, None if base is None else f"revision {base.revision}", replayed)
 
 
 def owners_of(session: Session, key_ids: Sequence[str]) -> dict[str, str]:
