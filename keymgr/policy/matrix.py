@@ -39,15 +39,40 @@ class _Field:
     known: dict[tuple[Asker, ScopeClass, tuple[str, ...]], Capability | None] = field(default_factory=dict)
 
 
-def matrix(policy: Policy, now: int, *, subjects: Subjects | None = None) -> Matrix:
-    """Return the matrix of `policy` at `now` (Unix seconds, for waivers), for its own subjects or for those given."""
+def matrix(policy: Policy, now: int, *, subjects: Subjects | None = None, known: Matrix | None = None) -> Matrix:
+    """Return the matrix of `policy` at `now` (Unix seconds, for waivers), for its own subjects or for those given.
+
+    `known` is another policy's matrix at the same moment for the same subjects: where nothing that counts differs
+    between the two policies, its capabilities are taken over, the very same values.
+    """
     asked = subjects_of([policy], now) if subjects is None else subjects
     cells: dict[Cell, Capability] = {}
-    for target in sorted(asked):
+    same = _alike_targets(policy, known.policy, asked) if known else frozenset()
+    if known:
+        cells.update((cell, held) for cell, held in known.cells.items() if (cell.service, cell.environment) in same)
+    for target in sorted(asked.keys() - same):
         service, environment = policy.services.get(target[0]), target[1]
         if service is not None and environment in service.environments:
             cells.update(_cells(_field(policy, now, target, service), asked[target]))
     return Matrix(policy, cells)
+
+
+def _alike_targets(policy: Policy, other: Policy, asked: Subjects) -> frozenset[Target]:
+    """Return the services and environments of which both policies say the same."""
+    for one, two in (
+        (policy.guardrails, other.guardrails),
+        (policy.waivers, other.waivers),
+        (policy.roles, other.roles),
+    ):
+        if one != two:
+            return frozenset()
+    return frozenset(
+        (service, environment)
+        for service, environment in asked
+        if policy.services.get(service) == other.services.get(service)
+        and policy.environments.get(environment) == other.environments.get(environment)
+        and policy.rules_by_target.get((service, environment)) == other.rules_by_target.get((service, environment))
+    )
 
 
 def _field(policy: Policy, now: int, target: Target, service: Service) -> _Field:

@@ -70,7 +70,7 @@ def plan(
     objects = tuple(move.changes.values())
     subjects = subjects_of([each for each in (before, head.policy) if each], now)
     old = matrix(before, now, subjects=subjects) if before else None
-    new = matrix(head.policy, now, subjects=subjects)
+    new = matrix(head.policy, now, subjects=subjects, known=old)
     changed = cell_changes(old, new, move)
     impact = None if keys is None else key_impact(keys, before, head.policy, now, move.renamed_rules)
     guards = judge(Change(base, head, objects, changed, impact), now, spent) if base else _NO_GUARDS

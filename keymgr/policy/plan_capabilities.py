@@ -81,7 +81,7 @@ def cell_changes(before: Matrix | None, after: Matrix, move: Move) -> tuple[Cell
     moved: dict[Cell, tuple[Capability | None, Capability | None]] = {}
     for cell in (*after.cells, *(cell for cell in old if cell not in after.cells)):
         sides = (old.get(cell), after.cells.get(cell))
-        if signatures.of(sides[0]) != signatures.of(sides[1]):
+        if sides[0] is not sides[1] and signatures.of(sides[0]) != signatures.of(sides[1]):
             moved[cell] = sides
     subjects = {cell.subject for cell in moved}
     parts = {whole: _parts(whole, subjects) for whole in subjects}
