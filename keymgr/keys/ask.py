@@ -16,6 +16,7 @@ from keymgr.keys.moved import answer_moved
 from keymgr.keys.nonce import Submit, once
 from keymgr.keys.order import Order
 from keymgr.keys.outcomes import AskOutcome, Closed, Incomplete, Issued, Lack, Pending, PolicyMoved, Refused
+from keymgr.keys.overrides import stopped
 from keymgr.keys.past import remember
 from keymgr.keys.trail import Event, tell_refused
 from keymgr.policy.decision import Allowed, Decision, Denied, Explanation, NeedsApproval
@@ -44,6 +45,9 @@ def ask(
         opened = gate_under_lock(session, in_force, issuer, owner=asker.id)
         if isinstance(opened, Closed):
             return opened
+        closed = stopped(session, asker, order.wish, now)
+        if closed is not None:
+            return closed
         evidence = with_keys_held(session, order.evidence, owner=asker.id, wish=order.wish, now=now)
         return _act(session, Case(opened, asker, actor, order.wish, evidence, issuer, now), order)
 
@@ -64,6 +68,9 @@ def preview(
     opened = gate(in_force, issuer)
     if isinstance(opened, Closed):
         return opened
+    closed = stopped(session, asker, wish, now)
+    if closed is not None:
+        return closed
     counted = with_keys_held(session, evidence, owner=asker.id, wish=wish, now=now)
     return explain(opened.policy, asker, wish, counted, int(now.timestamp()))
 

@@ -41,6 +41,20 @@ class Frame:
     demo: bool
 
 
+_POLICY = (
+    "web.policy_page",
+    "web.policy_service",
+    "web.policy_rule",
+    "web.policy_role",
+    "web.policy_revisions",
+    "web.policy_revision",
+    "web.policy_runs",
+    "web.override_list",
+    "web.override_place",
+    "web.policy_matrix",
+    "web.policy_what_if",
+    "web.policy_what_if_pasted",
+)
 _GROUPS = (
     (
         ("Home", "home", "web.home", ("web.home",)),
@@ -48,7 +62,7 @@ _GROUPS = (
         ("Request a key", "plus", "web.key_new", ("web.key_new", "web.key_create")),
         ("Requests", "tray", "web.request_list", ("web.request_list", "web.request_withdraw")),
     ),
-    (("Policy", "book", "web.policy_page", ("web.policy_page",)),),
+    (("Policy", "book", "web.policy_page", _POLICY),),
 )
 
 

@@ -17,6 +17,16 @@ ROLES = ("stranger", "owner", "other", "admin")
 PEOPLE = {"owner": "ben", "other": "dana", "admin": "ada"}
 SHORT_CUTS = {("POST", "/api/v1/verify"), ("GET", "/gateway/check"), ("POST", "/gateway/check")}
 
+ARGUMENTS = {
+    "<digest>": "000000000000",
+    "<path:name>": "keymgr.css",
+    "<int:number>": "1",
+    "<override_id>": "ovr_none",
+    "<role>": "developer",
+    "<rule>": "payments-dev",
+    "<service>": "payments",
+}
+
 
 def lines() -> dict[tuple[str, str], tuple[int, ...]]:
     rows = [line.split() for line in CENSUS.read_text().splitlines() if line and not line.startswith("#")]
@@ -37,7 +47,9 @@ def test_the_census_names_every_route_and_no_other(app: Flask) -> None:
 
 def path_of(rule: str, seeded: Seeded) -> str:
     named = rule.replace("<key_id>", seeded.active).replace("<request_id>", seeded.waiting)
-    return named.replace("<digest>", "000000000000").replace("<path:name>", "keymgr.css")
+    for argument, name in ARGUMENTS.items():
+        named = named.replace(argument, name)
+    return named
 
 
 @pytest.mark.parametrize("role", ROLES)
