@@ -92,5 +92,6 @@ def owners_of(session: Session, key_ids: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for start in range(0, len(key_ids), _AT_ONCE):
         some = key_ids[start : start + _AT_ONCE]
-        found.update(session.execute(select(Key.id, Key.owner).where(Key.id.in_(some))).tuples())
+        rows = session.execute(select(Key.id, Key.owner).where(Key.id.in_(some)))
+        found.update({row.id: row.owner for row in rows})
     return found
