@@ -132,11 +132,10 @@ def _of_guardrail(move: Move, name: str, cell: Cell) -> Cause:
         is_it = change.kind == "Guardrail" and name in (change.name, change.previous_name)
         if is_it or (change.kind == "Waiver" and cell.subject.owner is not None):
             return Cause(change.kind, change.name, change.source, removed=change.action is Action.REMOVED)
-    for policy in filter(None, (move.head, move.base)):
-        if name in policy.guardrails:
-            source = policy.guardrails[name].source
-            return _other(move, cell.service) or Cause("Guardrail", name, source, removed=policy is move.base)
-    raise AssertionError("a guardrail of neither policy")  # pragma: no cover - it came from one of the two.
+    told = (each for each in (move.head, move.base) if each is not None and name in each.guardrails)
+    policy = next(told)
+    other = _other(move, cell.service)
+    return other or Cause("Guardrail", name, policy.guardrails[name].source, removed=policy is move.base)
 
 
 def _traced(move: Move, rule: Rule, source: Source) -> Cause:
