@@ -480,3 +480,12 @@ def test_a_guardrail_is_the_cause_whatever_else_changes_beside_it() -> None:
     made = planned(base, head)
     assert str(one(made).cause) == "Guardrail/g"
     assert (made.count(Action.ADDED), made.count(Action.CHANGED), made.count(Action.REMOVED)) == (1, 1, 1)
+
+
+def test_a_scope_that_is_declared_no_more_is_lost_because_of_its_service() -> None:
+    grants = {"service": "payments-api", "environments": ["dev"], "scopes": ["*"]}
+    base = objects({"IssuanceRule/r": {"spec": a_rule_spec(grants=grants)}})
+    left = [scope for scope in base["Service/payments-api"]["spec"]["scopes"] if scope["name"] != "refunds:write"]
+    lost = one(planned(base, changed(base, "Service/payments-api", scopes=left)))
+    assert (lost.delta, lost.risk, str(lost.cause)) == (Delta.LOST, "critical", "Service/payments-api")
+    assert str(lost.example.after) == "deny UNKNOWN_NAME"  # type: ignore[union-attr] # There is one.
