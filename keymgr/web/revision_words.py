@@ -22,7 +22,7 @@ _ACTIONS = {
     Action.CHANGED: "changed",
     Action.TOUCHED: "touched by another change",
 }
-_DELTAS = {Delta.GAINED: ("gained", "good"), Delta.LOST: ("lost", "bad"), Delta.LIMITED: ("changed", "wait")}
+_WORDS = {Delta.GAINED: "gained", Delta.LOST: "lost"}
 _KINDS = {"user": "people", "service_account": "service accounts"}
 EFFECTS = {
     Effect.BREAKS: "out of policy since",
@@ -61,10 +61,10 @@ class ObjectLine:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityLine:
-    """Cells that changed alike, in one sentence; `tone` is a class of the style sheet, `people` who is named."""
+    """Cells that changed alike, in one sentence; `people` are those whom the policy names."""
 
     word: str
-    tone: str
+    widens: bool
     sentence: str
     limits: tuple[tuple[str, str, str], ...]
     cause: str
@@ -102,9 +102,7 @@ def capability_line(
     change: CapabilityChange, forge: Forge, before: Forge, policies: tuple[Policy | None, Policy]
 ) -> CapabilityLine:
     """Write out one change of who can hold what."""
-    word, tone = _DELTAS[change.delta]
-    if change.delta is Delta.LIMITED:
-        word, tone = ("widened", "good") if change.widens else ("narrowed or changed", "wait")
+    word = _WORDS.get(change.delta, "widened" if change.widens else "on other terms")
     kinds = all_of(_KINDS[kind] for kind in change.kinds)
     scopes = all_of(name for name, _ in change.scopes)
     sentence = f"{change.subject} ({kinds}): {scopes} on {change.service} in {all_of(change.environments)}"
@@ -115,7 +113,7 @@ def capability_line(
         people.update(*(named_people(change.subject, policy) for policy in policies if policy is not None))
     place = where.place(change.cause.source)
     return CapabilityLine(
-        word, tone, sentence, limits, str(change.cause), place, change.risk.value, tuple(sorted(people))
+        word, change.widens, sentence, limits, str(change.cause), place, change.risk.value, tuple(sorted(people))
     )
 
 
