@@ -6,6 +6,7 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from keymgr import db
+from keymgr.keys.flagged import flagged_keys
 from keymgr.keys.listing import Filters, KeyRow, Sort, listing
 from keymgr.keys.requests import requests_of
 from keymgr.keys.status import EXPIRING, Status
@@ -20,7 +21,7 @@ _ROTATE_SOON = timedelta(days=7)
 
 @portal.get("/")
 def home() -> ResponseReturnValue:
-    """Show keys that end soon or want a new secret, and requests that wait."""
+    """Show keys that no longer fit, that end soon or want a new secret, and requests that wait."""
     session, owners = db.session(), owners_of(visitor())
     first = listing(session, owners, now=now(), sort=Sort.EXPIRES)
     live = [row for row in first.rows if row.status not in {Status.EXPIRED, Status.REVOKED}]
@@ -31,6 +32,7 @@ def home() -> ResponseReturnValue:
     return render_template(
         "home/home.html",
         me=visitor(),
+        flagged=flagged_keys(session, owners, now(), most=_SHOWN),
         expiring=expiring[:_SHOWN],
         due=due[:_SHOWN],
         grace=[row for row in grace if row not in expiring and row not in due][:_SHOWN],

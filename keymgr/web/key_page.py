@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from keymgr import db
 from keymgr.keys.detail import KeyDetail, Told, detail
+from keymgr.keys.flagged import flag_of
 from keymgr.keys.rights import owner_of
 from keymgr.keys.status import Status
 from keymgr.keys.terms import rate_limits
@@ -29,6 +30,11 @@ _DONE = {
     "key.revoked": "revoked it",
     "key.suspended": "suspended it",
     "key.resumed": "resumed it",
+    "key.expired": "brought its end forward",
+    "key.flagged": "found that it no longer fits the policy",
+    "key.fits_again": "found that it fits the policy again",
+    "key.notified": "told those who are to know",
+    "key.overdue": "found that the grace is over",
 }
 
 
@@ -76,6 +82,7 @@ def key_page(key_id: str) -> ResponseReturnValue:
         is_over=key.row.status is Status.REVOKED,
         then=_then(key),
         today=_today(key, in_force()),
+        flag=flag_of(db.session(), key_id, now()),
         limits=_limits(key),
         days=[(day.day, sum(day.calls.values())) for day in key.days],
         refused=sum(number for day in key.days for code, number in day.calls.items() if code != "ok"),
