@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from keymgr.policy.acceptance import unmet_of
 from keymgr.policy.case import Case, open_case
 from keymgr.policy.decide import accepting_rules, considered_rules
 from keymgr.policy.decision import GuardrailHit, Near, Reason, Unmet
@@ -14,6 +15,7 @@ from keymgr.policy.model import (
     Evidence,
     ExistingKeys,
     FactValue,
+    Guardrail,
     Policy,
     Rule,
     ViolationAction,
@@ -86,18 +88,31 @@ def standing_of(policy: Policy, key: LiveKey, now: int) -> Standing:
         return _violates(case, _consequence(policy, key, None))
     guardrails = applying(case)
     reviewed = review(case, guardrails, ttl_seconds=wish.ttl_seconds)
-    if reviewed.refusals:
-        return _violates(reviewed.refusals, _strictest(policy, reviewed), reviewed.hits)
-    ceilings = tuple(replace(guardrail, approval_steps_min=0) for guardrail in binding(case, guardrails))
-    accepting = [rule.name for rule in accepting_rules(case, ceilings)]
-    if not accepting:
+    refusals = reviewed.refusals
+    if refusals:
+        return _violates(refusals, _strictest(policy, reviewed), reviewed.hits)
+    ceilings = tuple(_without_steps(guardrail) for guardrail in binding(case, guardrails))
+    carrying = _carrying(case, key, ceilings)
+    if carrying is None:
         return _out_of_policy(case, key, considered_rules(case, ceilings), reviewed.hits)
-    carrying = key.rule if key.rule in accepting else accepting[0]
     if reviewed.waivers:
         until = min(waiver.expires_at for waiver in reviewed.waivers)
         return Standing(Verdict.EXEMPT, carrying, exempt_until=until, hits=reviewed.hits)
     moved = key.rule is not None and carrying != key.rule
     return Standing(Verdict.OK_BY_ANOTHER_RULE if moved else Verdict.OK, carrying, hits=reviewed.hits)
+
+
+def _carrying(case: Case, key: LiveKey, ceilings: tuple[Guardrail, ...]) -> str | None:
+    """Name the rule that carries the key: its own while that accepts it, else the first of those that do."""
+    own = case.policy.rules.get(key.rule or "")
+    if own is not None and own.service == case.service.name and not unmet_of(own, case, ceilings):
+        return own.name
+    accepting = accepting_rules(case, ceilings)
+    return accepting[0].name if accepting else None
+
+
+def _without_steps(guardrail: Guardrail) -> Guardrail:
+    return replace(guardrail, approval_steps_min=0) if guardrail.approval_steps_min else guardrail
 
 
 def _facts(key: LiveKey, now: int) -> Mapping[str, FactValue]:

@@ -36,8 +36,9 @@ def refusing(hits: tuple[GuardrailHit, ...]) -> tuple[Unmet, ...]:
 
 def applying(case: Case) -> tuple[Guardrail, ...]:
     """Return the guardrails whose selectors all match the case, by name."""
-    found = (guardrail for guardrail in case.policy.guardrails.values() if _applies(guardrail, case))
-    return tuple(sorted(found, key=lambda guardrail: guardrail.name))
+    found = [guardrail for guardrail in case.policy.guardrails.values() if _applies(guardrail, case)]
+    found.sort(key=lambda guardrail: guardrail.name)
+    return tuple(found)
 
 
 def review(

@@ -51,7 +51,11 @@ def overlaps(network: Network, others: Iterable[Network]) -> bool:
 
 def joined(networks: Iterable[Network]) -> tuple[Network, ...]:
     """Merge neighbours, so that two halves of a network count as the whole."""
-    listed = tuple(networks)
+    return _joined(tuple(networks))
+
+
+@lru_cache(maxsize=1024)
+def _joined(listed: tuple[Network, ...]) -> tuple[Network, ...]:
     return (
         *collapse_addresses(network for network in listed if isinstance(network, IPv4Network)),
         *collapse_addresses(network for network in listed if isinstance(network, IPv6Network)),

@@ -114,11 +114,12 @@ class _Judge:
         return judged
 
     def _judged(self, key: LiveKey) -> tuple[Standing | None, Standing]:
-        then = replace(key, asker=key.asker_before or key.asker)
+        then = replace(key, asker=key.asker_before) if key.asker_before else key
         before = None if self.before is None else standing_of(self.before, then, self.now)
         if before is not None and then.asker == key.asker and self._is_same(key):
             return before, before
-        renamed = replace(key, rule=self.renames.get(key.rule or "", key.rule))
+        name = self.renames.get(key.rule or "", key.rule)
+        renamed = key if name == key.rule else replace(key, rule=name)
         return before, standing_of(self.after, renamed, self.now)
 
     def _is_same(self, key: LiveKey) -> bool:
