@@ -115,7 +115,7 @@ def _key_as_json(known: _Known) -> dict[str, Any]:
         "service": row.service,
         "environment": row.environment,
         "scopes": list(row.scopes),
-        "status": row.status.value,
+        "status": row.status.value.lower(),
         "then": {"rule": then.rule, "source": then.source, "revision": then.revision, "commit": then.commit}
         | {"facts": dict(then.facts)},
         "now": None if why is None else standing_as_json(why.standing) | _clock(known.stood),
