@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, text
@@ -19,10 +20,14 @@ from sqlalchemy.orm import Session
 
 from keymgr import worker
 from keymgr.config import load
+from keymgr.reconcile.apply import Applied, apply_policy
 from keymgr.store.engine import connect
-from keymgr.store.keys import KeyRequest
+from keymgr.store.keys import Key, KeyRequest
 from keymgr.store.leases import Lease, take
+from keymgr.store.standing import KeyStanding
 from tests.keys.house import POLICY, PROD, Counter, add_person, an_order, put_in_force
+from tests.reconcile.small_policy import small_policy
+from tests.reconcile.standing_house import add_keys, add_owners
 
 ROOT = Path(__file__).parents[1]
 LONG_AGO = datetime.now(UTC) - timedelta(days=30)
@@ -171,3 +176,31 @@ def test_bad_settings_are_named_and_end_it(
 def rename(engine: Engine, old: str, new: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"alter table {old} rename to {new}"))
+
+
+def test_it_settles_live_keys_by_the_policy_in_force(engine: Engine, database_url: str) -> None:
+    began = LONG_AGO.replace(microsecond=0)
+    with Session(engine) as session:
+        add_owners(session, began, "ben")
+        held: dict[str, Any] = {"owner": "user:ben", "service": "ledger", "scopes": ["entries:read"], "rule": "a"}
+        files = small_policy(90)
+        follows = b"spec:\n  existing_keys: {on_violation: suspend, grace: 7d}\n  environments: [{"
+        files["rest.yaml"] = files["rest.yaml"].replace(b"spec:\n  environments: [{", follows)
+        with session.begin():
+            label: dict[str, Any] = {"revision": None, "ref": None, "author": None, "applied_by": "cli:test"}
+            outcome = apply_policy(session, files, now=began, **label)
+            assert isinstance(outcome, Applied)
+        [key] = add_keys(session, outcome.revision, began, **held)
+        [unfit] = add_keys(session, outcome.revision, began, **{**held, "expires_at": began + timedelta(days=200)})
+    process = start(database_url, "--once")
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, "1 keys flagged" in told) == (0, True), told
+    with Session(engine) as session:
+        row = session.get_one(KeyStanding, unfit)
+        assert (row.verdict, session.get(KeyStanding, key)) == ("violates", None)
+        row.since = began
+        session.commit()
+    process = start(database_url, "--once")
+    _, told = process.communicate(timeout=60)
+    with Session(engine) as session:
+        assert (session.get_one(Key, unfit).state, session.get_one(Key, key).state) == ("suspended", "active"), told

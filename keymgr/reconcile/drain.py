@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from keymgr.keys.standing import stood
+from keymgr.keys.flagged import flag_of
 from keymgr.keys.trail import CLOCK, Event, tell
 from keymgr.reconcile.settle import Clockwork, settle
 from keymgr.reconcile.standings import NOTIFY
@@ -62,8 +62,7 @@ def _perform(work: Clockwork, effect: Effect) -> None:
 def _notify(work: Clockwork, effect: Effect) -> None:
     """Tell whom the policy names, in the audit trail and the log until there is mail; nobody is told what is over."""
     key_id = effect.payload["key_id"]
-    how = stood(work.session, (key_id,)).get(key_id)
-    if how is None or how.fits:
+    if flag_of(work.session, key_id, work.now) is None:
         return
     tell(work.session, work.level, CLOCK, work.now, Event("key.notified", "key", key_id, dict(effect.payload)))
     _LOG.info("The key %s no longer fits the policy; to tell: %s.", key_id, ", ".join(effect.payload["to"]))

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -107,7 +108,7 @@ def url(engine: Engine, database_url: str) -> str:
         with session.begin():
             apply(session, 90)
         revision = session.scalars(select(PolicyRevision.id)).one()
-        held = {"owner": "user:ben", "service": "ledger", "scopes": ["entries:read"], "rule": "a"}
+        held: dict[str, Any] = {"owner": "user:ben", "service": "ledger", "scopes": ["entries:read"], "rule": "a"}
         add_keys(session, revision, NOW, KEYS, **held)
         add_keys(session, revision, NOW, expires_at=NOW + timedelta(days=9), **held)
     return database_url
