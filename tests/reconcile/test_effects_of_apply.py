@@ -10,6 +10,8 @@ from keymgr.keys.standing import Stood, follow
 from keymgr.policy.decision import Reason, Unmet
 from keymgr.policy.existing import Standing, Verdict, standing_of
 from keymgr.policy.model import Policy, ViolationAction
+from keymgr.policy.plan_keys import Effect as Impact
+from keymgr.policy.plan_keys import key_impact
 from keymgr.reconcile.live_keys import live_keys
 from keymgr.reconcile.standings import Noted
 from keymgr.store.audit import AuditEvent
@@ -113,6 +115,15 @@ def test_people_who_lose_their_team_by_the_change_lose_their_keys(town: Town, no
     [nobodys] = add_keys(town.session, town.in_force.revision, now, owner="user:ghost")
     town.apply(a_set(members=["ben"]), now)
     assert [town.verdict(key) for key in (anas, machines, nobodys)] == ["violates", "ok", "violates"]
+
+
+def test_a_key_whose_owner_loses_the_team_counts_as_one_that_breaks(town: Town, now: datetime) -> None:
+    anas, machines = (add_keys(town.session, town.in_force.revision, now, owner=who) for who in ("user:ana", "svc:ci"))
+    before, after = town.in_force.policy, a_set(members=["ben"])
+    keys = list(live_keys(town.session, after, now, before=before))
+    report = key_impact(keys, before, after, int(now.timestamp()))
+    assert [(impact.key.id, impact.effect) for impact in report.impacts] == [(anas[0], Impact.BREAKS)]
+    assert (report.checked, report.losing, len(machines)) == (2, 1, 1)
 
 
 def test_who_is_told_is_what_the_policy_says(town: Town, now: datetime) -> None:
