@@ -153,7 +153,7 @@ def _rows(chosen: Chosen) -> tuple[Row, ...]:
 
 def _row(chosen: Chosen, subject: Subject, kinds: tuple[OwnerKind, ...], held: Mapping[str, Capability]) -> Row:
     squares = tuple(_square(chosen, subject, kinds[0], scope, held.get(scope)) for scope in chosen.service.scopes)
-    key = ".".join([*sorted(subject.teams), *sorted(subject.roles), subject.owner or "", *kinds])
+    key = ".".join([*sorted(subject.teams), *sorted(subject.roles), *filter(None, [subject.owner]), *kinds])
     return Row(key, _who(subject), " and ".join(_KIND_WORDS[kind] for kind in kinds), squares)
 
 
