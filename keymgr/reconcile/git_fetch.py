@@ -86,7 +86,7 @@ def _read(source: Source, sha: str) -> Fetched | NotFetched:
             return NotFetched(signed.sentence, sha)
         signer = signed.signer
     tree = f"{sha}:{source.folder}" if source.folder else sha
-    if not _is_there(source.cache, tree):
+    if source.folder and not _is_folder(source.cache, tree):
         return NotFetched(f"Commit {sha[:12]} has no folder {source.folder}. Look at KEYMGR_POLICY_PULL_PATH.", sha)
     author = ask(source.cache, "log", "-1", "--no-show-signature", "--format=%an <%ae>", sha)
     return Fetched(
@@ -98,9 +98,9 @@ def _read(source: Source, sha: str) -> Fetched | NotFetched:
     )
 
 
-def _is_there(cache: Path, tree: str) -> bool:
-    answer = ask(cache, "cat-file", "-e", f"{tree}^{{tree}}")
-    return answer is not None and answer.code == 0
+def _is_folder(cache: Path, tree: str) -> bool:
+    answer = ask(cache, "cat-file", "-t", tree)
+    return answer is not None and answer.text == "tree"
 
 
 def _variables(url: str) -> dict[str, str]:
