@@ -180,11 +180,9 @@ def _approval(held: Capability) -> str:
 def _explanation(cell: Cell, held: Capability | None) -> str:
     """Return the address of the what-if that asks for exactly this cell, with facts that the rule accepts."""
     subject = cell.subject
+    made_up = {"as": "group", "team": sorted(subject.teams), "role": sorted(subject.roles), "kind": cell.kind.value}
     asked: dict[str, object] = {
-        "as": "group",
-        "team": sorted(subject.teams),
-        "role": sorted(subject.roles),
-        "kind": cell.kind.value,
+        **(made_up if subject.owner is None else {"as": "person", "person": subject.owner}),
         "service": cell.service,
         "environment": cell.environment,
         "scope": cell.scope,

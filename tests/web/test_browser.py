@@ -30,6 +30,16 @@ ARGUMENTS = [
 ]
 GRANTED = "/keys/new?name=checkout+worker&service=payments&environment=dev&scope=charges:read"
 MIXED = "/keys/new?service=payments&environment=prod&scope=charges:read&scope=refunds:write&scope=payouts:admin"
+WHAT_IF = "/policy/what-if?as=group&team=payments&service=payments&environment=prod&scope=charges:read"
+POLICY_PAGES = [f"/policy/{page}" for page in ("services/payments", "rules/payouts-oncall", "roles/developer")]
+POLICY_PAGES += ["/policy/matrix?service=payments&environment=prod", "/policy/matrix?service=ledger&who=nobody"]
+POLICY_PAGES += [
+    "/policy/what-if",
+    f"{WHAT_IF}&scope=refunds:write",
+    f"{WHAT_IF}&against=1",
+    f"{WHAT_IF}&lifetime=zebra",
+]
+POLICY_PAGES += ["/policy/revisions", "/policy/revisions/1", "/policy/overrides"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -132,6 +142,7 @@ def test_axe_finds_nothing_on_any_page(
     paths += [f"/keys/{key}" for key in (seeded.active, seeded.grace, seeded.revoked)]
     paths += [f"/keys/{seeded.active}/{verb}" for verb in ("rotate", "revoke")]
     paths += ["/keys/new?service=reports&environment=prod&scope=traffic:read"]
+    paths += POLICY_PAGES
     found = []
     for path in paths:
         ben.open(path)
@@ -147,6 +158,52 @@ def test_axe_finds_nothing_on_any_page(
     found += look(ben, "reveal")
     context.close()
     assert found + ben.faults == []
+
+
+@pytest.mark.parametrize(
+    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
+)
+def test_axe_finds_nothing_while_something_is_stopped(chromium: Chromium, site: str, screen: dict[str, Any]) -> None:
+    context = chromium.new_context(**screen)
+    ada = Watched(context.new_page(), site)
+    ada.sign_in("ada")
+    ada.open("/policy/overrides")
+    ada.page.click("text=Stop issuing")
+    ada.page.wait_for_selector("#problems")
+    found = look(ada, "overrides with problems")
+    ada.page.select_option("#target", "team:platform")
+    ada.page.fill("#reason", "A drill, nothing leaked.")
+    ada.page.click("text=Stop issuing")
+    ada.page.wait_for_selector("text=No new keys for the team platform")
+    found += look(ada, "overrides")
+    for path in ("/policy", "/policy/runs"):
+        ada.open(path)
+        found += look(ada, path)
+    ada.open("/policy/overrides")
+    ada.page.click("text=Lift")
+    ada.page.wait_for_selector("text=The override is lifted.")
+    context.close()
+    assert found + ada.faults == []
+
+
+def test_the_matrix_is_a_table_on_wide_screens_and_a_list_on_phones(ben: Watched) -> None:
+    ben.open("/policy/matrix?service=payments&environment=prod")
+    expect(ben.page.locator("table.matrix")).to_be_visible()
+    expect(ben.page.locator(".matrix-list")).to_be_hidden()
+    ben.page.set_viewport_size({"width": 360, "height": 800})
+    expect(ben.page.locator("table.matrix")).to_be_hidden()
+    ben.page.select_option("#who", "payments.service_account")
+    ben.page.click("text=Show")
+    expect(ben.page.locator(".matrix-list h2")).to_contain_text("service accounts")
+    assert not ben.overflows
+
+
+def test_what_if_shows_the_fields_of_the_chosen_owner_only(ben: Watched) -> None:
+    ben.open("/policy/what-if")
+    expect(ben.page.locator(".if-group")).to_be_hidden()
+    ben.page.locator("input[name=as][value=group]").check()
+    expect(ben.page.locator(".if-group")).to_be_visible()
+    expect(ben.page.locator(".if-person")).to_be_hidden()
 
 
 def test_the_panel_follows_the_form_and_focus_stays(ben: Watched) -> None:

@@ -27,6 +27,14 @@ def test_every_page_and_the_main_job_work_on_postgresql(furnished: tuple[Flask, 
     keys = (seeded.active, seeded.expiring, seeded.grace, seeded.revoked)
     paths = ["/", "/keys", "/keys?q=smoke&sort=calls&direction=desc", "/requests", "/policy", "/me", "/keys/new"]
     paths += [f"/keys/{key}{verb}" for key in keys for verb in ("", "/rotate", "/revoke")]
+    paths += ["/policy/services/payments", "/policy/rules/payments-dev", "/policy/roles/developer", "/policy/matrix"]
+    paths += [
+        "/policy/matrix.csv",
+        "/policy/what-if?service=payments&environment=dev&scope=charges:read&against=1",
+        "/policy/revisions",
+        "/policy/revisions/1",
+    ]
+    paths += ["/policy/overrides"]
     assert {path: ben.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
     order = {"name": "ci", "service": "payments", "environment": "dev", "scope": "charges:read", "nonce": "p-1"}
     assert "is ready" in ben.post("/keys", order).text
@@ -36,3 +44,19 @@ def test_every_page_and_the_main_job_work_on_postgresql(furnished: tuple[Flask, 
     assert ben.post(f"/keys/{seeded.active}/revoke", fields).status_code == 303
     assert ben.post(f"/requests/{seeded.waiting}/withdraw", {"nonce": "p-4"}).status_code == 303
     assert ben.post("/logout").status_code == 303
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_override_closes_issuing_on_postgresql(furnished: tuple[Flask, Seeded]) -> None:
+    app, _ = furnished
+    ben = Browser(app)
+    ben.enter("ben")
+    order = {"name": "ci", "service": "payments", "environment": "dev", "scope": "charges:read", "nonce": "p-6"}
+    ada = Browser(app)
+    ada.enter("ada")
+    assert ada.get("/policy/runs").status_code == 200
+    ada.get("/policy/overrides")
+    stop = {"target": "service:payments", "reason": "A build log held keys.", "hours": "1", "nonce": "p-5"}
+    assert ada.post("/policy/overrides", stop).status_code == 303
+    assert ben.post("/keys", order).status_code == 409
+    assert "Emergency override." in ben.get("/").text
