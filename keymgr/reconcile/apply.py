@@ -13,7 +13,7 @@ from keymgr.policy.read import ReadPolicy, read_policy
 from keymgr.policy.testing import TestReport, run_tests
 from keymgr.reconcile.ancestry import Descends, Descent
 from keymgr.reconcile.guarding import Judgement, judge_change, spend
-from keymgr.reconcile.revisions import Entry, Head, Label, Summary, head_of, put_in_force, summarise, tip_of
+from keymgr.reconcile.revisions import Entry, Head, Label, Summary, base_of, head_of, put_in_force, summarise, tip_of
 from keymgr.store.lock import own_policy
 
 WAIT_SECONDS = 30.0
@@ -131,7 +131,7 @@ def apply_policy(
     hindrance = _is_refused(session, head, proposed.policy.digest, expect)
     if hindrance is not None:
         return hindrance
-    judged = judge_change(session, head.read if head else None, proposed, now)
+    judged = judge_change(session, base_of(session, head, proposed.policy.digest), proposed, now)
     if judged.report.blocking:
         return Blocked(judged.report, head.digest if head else "")
     entry = _entry(head, proposed, judged, Label(revision, ref, author, signer), applied_by)
@@ -155,7 +155,7 @@ def _entry(head: Head | None, proposed: ReadPolicy, judged: Judgement, label: La
     if head is not None and head.pinned_reason is not None:
         detail = detail | {"took_off_pin": head.pinned_reason}
     if head is not None and head.read is None:
-        detail = detail | {"guards": "not judged, because what was in force cannot be read"}
+        detail = detail | {"replaced": "what cannot be read"}
     summary = summarise(head.documents if head else (), proposed.documents)
     return Entry(proposed, label, applied_by, summary, detail=detail)
 

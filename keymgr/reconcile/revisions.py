@@ -1,7 +1,7 @@
 """The revision in force as those who replace it see it, and the one way in which another takes its place."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,6 +96,26 @@ def tip_of(session: Session) -> str | None:
         PolicyRevision.commit.is_not(None), PolicyRevision.rollback_of.is_(None)
     )
     return session.scalar(statement.order_by(PolicyRevision.id.desc()).limit(1))
+
+
+def base_of(session: Session, head: Head | None, digest: str) -> ReadPolicy | None:
+    """Return the policy that guards judge a change to `digest` by; None where there is nothing to judge.
+
+    Where what is in force cannot be read, it is the newest revision that can be: damage is no way round the guards.
+    What was applied already is judged no more when it comes back in the place of something damaged.
+    """
+    if head is None or head.digest == digest:
+        return None
+    return head.read or next(_readable(session, head.revision), None)
+
+
+def _readable(session: Session, before: int) -> Iterator[ReadPolicy]:
+    numbers = select(PolicyRevision.id).where(PolicyRevision.id < before).order_by(PolicyRevision.id.desc())
+    for number in session.scalars(numbers).all():
+        policy = stored_policy(session, number)
+        if policy is not None:
+            documents = session.scalar(select(PolicyRevision.documents).where(PolicyRevision.id == number))
+            yield ReadPolicy(from_snapshot(documents or []), policy)
 
 
 def summarise(before: Iterable[Document], after: Iterable[Document]) -> Summary:

@@ -14,7 +14,7 @@ from keymgr.policy.read import ReadPolicy
 from keymgr.reconcile.apply import WAIT_SECONDS, Blocked
 from keymgr.reconcile.guarding import judge_change, spend
 from keymgr.reconcile.history import Revision, documents_of, find_revision
-from keymgr.reconcile.revisions import Entry, Head, Label, Pin, head_of, put_in_force, summarise
+from keymgr.reconcile.revisions import Entry, Head, Label, Pin, base_of, head_of, put_in_force, summarise
 from keymgr.store.audit import AuditEvent, record
 from keymgr.store.lock import own_policy
 from keymgr.store.policies import PolicyHead
@@ -81,7 +81,7 @@ def roll_back(
         return Unreadable(to, () if isinstance(policy, Policy) else policy)
     if head.stands and head.digest == target.digest:
         return RolledBack(head.revision, head.digest, to, head.revision, changed=False)
-    judged = judge_change(session, head.read, ReadPolicy((*documents, *acks), policy), now)
+    judged = judge_change(session, base_of(session, head, policy.digest), ReadPolicy((*documents, *acks), policy), now)
     if judged.report.blocking:
         return Blocked(judged.report, head.digest)
     entry = _entry(target, head, ReadPolicy(documents, policy), applied_by, reason)

@@ -27,7 +27,7 @@ from tests.reconcile.doors import (
     take_pin_off,
     tamper,
 )
-from tests.reconcile.small_policy import REST, small_policy
+from tests.reconcile.small_policy import PLACE, REST, small_policy
 
 FORWARD = Expectation(descends=lambda _: Descent.YES)
 BACKWARD = Expectation(descends=lambda _: Descent.NO)
@@ -162,6 +162,19 @@ def test_a_guard_stands_in_the_way_of_a_rollback_until_it_is_acknowledged_once(e
     take_pin_off(engine, now)
     apply(engine, guarded | {"guardrails.yaml": GUARDRAIL}, now)
     assert isinstance(rollback(engine, 1, now, acks=ack), Blocked)
+
+
+def test_damage_is_no_way_round_the_guards_and_no_hindrance_to_mend_it(engine: Engine, now: datetime) -> None:
+    guarded = small_policy(30) | {"rest.yaml": REST.replace("\n---", f"\n{GUARDED}---", 1).encode()}
+    strict = guarded | {"guardrails.yaml": GUARDRAIL}
+    apply(engine, strict, now)
+    apply(engine, small_policy(31) | {each: strict[each] for each in ("rest.yaml", "guardrails.yaml")}, now)
+    with Session(engine) as session, session.begin():
+        session.get_one(PolicyRevision, 2).documents = []
+    assert isinstance(apply(engine, guarded, now), Blocked)
+    mended = applied(apply(engine, small_policy(31) | {each: strict[each] for each in strict if each != PLACE}, now))
+    assert (mended.revision, mended.changed) == (3, True)
+    assert days_in_force(engine) == 31
 
 
 @pytest.mark.usefixtures("bad")
