@@ -7,7 +7,7 @@ from keymgr import db
 from keymgr.keys.overrides import active_overrides
 from keymgr.policy.model import Policy
 from keymgr.web.forge import forge_of
-from keymgr.web.policy_keys import misfits, oversees
+from keymgr.web.policy_keys import SHOWN_MAX, misfits, oversees
 from keymgr.web.policy_state import has_failed, read_state, result_words
 from keymgr.web.policy_words import guardrail_entry, role_entry, rule_entry, service_entry
 from keymgr.web.portal import desk, now, portal
@@ -33,6 +33,7 @@ def policy_page() -> ResponseReturnValue:
         result=result_words(state.status.attempted.result_code if state.status.attempted else None),
         oversees=oversees(visitor()),
         misfits=misfits(session, visitor(), now()),
+        shown_max=SHOWN_MAX,
         overrides=active_overrides(session, now()),
         services=[
             service_entry(service, forge, is_reachable=service.name in reachable)

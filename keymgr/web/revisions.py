@@ -34,7 +34,7 @@ from keymgr.web.revision_words import (
     people_of,
     summary_words,
 )
-from keymgr.web.visiting import visitor
+from keymgr.web.visiting import rights, visitor
 
 _PAGE = 20
 _SHOWN_KEYS = 50
@@ -65,6 +65,7 @@ class KeyEffect:
     where: str
     word: str
     reason: str
+    may_open: bool
 
 
 @portal.get("/policy/revisions")
@@ -165,7 +166,9 @@ def _key_effect(impact: KeyImpact, name: str) -> KeyEffect:
     reasons = impact.after.reasons
     reason = reasons[0].sentence if reasons else f"By the rule {impact.after.rule}." if impact.after.rule else ""
     where = f"{impact.key.service}, {impact.key.environment}"
-    return KeyEffect(impact.key.id, name, impact.key.asker.id, where, EFFECTS[impact.effect], reason)
+    owner, may_act = impact.key.asker.id, rights()
+    may_open = may_act.admin or owner in may_act.owners
+    return KeyEffect(impact.key.id, name, owner, where, EFFECTS[impact.effect], reason, may_open)
 
 
 def _run(row: PolicyAttempt) -> Run:
