@@ -4,6 +4,7 @@ A key may stop fitting without any apply: its owner left or moved, a waiver ende
 told by how things are, not by what happened, so that a lost message or a restart loses nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -45,27 +46,29 @@ def reevaluate(work: Clockwork, place: Place | None) -> tuple[Place, Noted]:
     revision = work.in_force.revision
     if place is None or place.revision != revision or (place.after is None and place.all_due_at <= work.now):
         place = Place(newest, revision, work.now + EVERY, _START)
-    noted = _look_at_changed(work, place.change_id)
+    owners, key_ids = _changed_since(work, place.change_id)
     place = replace(place, change_id=newest)
+    noted = Noted()
+    if len(owners) > PORTION or len(key_ids) > PORTION:
+        place = replace(place, after=_START)
+    else:
+        noted += _look(work, Chosen(owners=owners))[0] if owners else Noted()
+        noted += _look(work, Chosen(ids=key_ids))[0] if key_ids else Noted()
     if place.after is None:
         return place, noted
-    portion = Chosen(after=place.after, most=PORTION)
-    more, last, is_full = _look(work, portion)
+    more, last, is_full = _look(work, Chosen(after=place.after, most=PORTION))
     return replace(place, after=last if is_full else None), noted + more
 
 
-def _look_at_changed(work: Clockwork, since: int) -> Noted:
-    """Look at the keys of owners who changed, and at keys that changed and did not fit, such as a rotated one."""
-    noted = Noted()
-    changed = select(Change.object_id).where(Change.id > since).distinct()
+def _changed_since(work: Clockwork, change_id: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the owners who changed, and the keys that changed and did not fit, such as a rotated one.
+
+    Of more than a portion only as many come back as tell that everything has to be looked at.
+    """
+    changed = select(Change.object_id).where(Change.id > change_id).distinct().limit(PORTION + 1)
     owners = work.session.scalars(changed.where(Change.kind == ChangeKind.OWNER)).all()
-    if owners:
-        noted += _look(work, Chosen(owners=owners))[0]
     flagged = changed.where(Change.kind == ChangeKind.KEY).join(KeyStanding, KeyStanding.key_id == Change.object_id)
-    key_ids = work.session.scalars(flagged).all()
-    if key_ids:
-        noted += _look(work, Chosen(ids=key_ids))[0]
-    return noted
+    return owners, work.session.scalars(flagged).all()
 
 
 def _look(work: Clockwork, chosen: Chosen) -> tuple[Noted, str, bool]:

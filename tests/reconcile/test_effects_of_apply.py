@@ -7,9 +7,10 @@ from hypothesis import strategies as some
 from sqlalchemy import func, select
 
 from keymgr.keys.standing import Stood, follow
-from keymgr.policy.decision import Reason, Unmet
+from keymgr.policy.decide import decide
+from keymgr.policy.decision import Denied, Reason, Unmet
 from keymgr.policy.existing import Standing, Verdict, standing_of
-from keymgr.policy.model import Policy, ViolationAction
+from keymgr.policy.model import Evidence, Policy, ViolationAction, Wish
 from keymgr.policy.plan_keys import Effect as Impact
 from keymgr.policy.plan_keys import key_impact
 from keymgr.reconcile.live_keys import live_keys
@@ -204,3 +205,6 @@ def test_what_is_written_is_what_the_policy_says_of_each_key(
     town.tick(now)
     for key in live_keys(town.session, policy, now):
         assert town.verdict(key.id) == standing_of(policy, key, int(now.timestamp())).verdict
+        wish = Wish(key.service, key.environment, key.scopes, key.expires_at - key.issued_at, key.cidrs)
+        decision = decide(policy, key.asker, wish, Evidence(key.facts), int(now.timestamp()))
+        assert isinstance(decision, Denied) == (town.verdict(key.id) == Verdict.VIOLATES)

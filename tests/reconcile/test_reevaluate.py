@@ -222,6 +222,27 @@ def test_everything_is_looked_at_every_hour_in_portions(
     assert set(town.session.scalars(select(KeyStanding.checked_at))) == {now + 3 * HOUR}
 
 
+def test_more_changes_than_a_portion_mean_a_look_at_everything(
+    town: Town, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = add_keys(town.session, town.in_force.revision, now, 3)
+    town.tick(now)
+    monkeypatch.setattr(reevaluate, "PORTION", 1)
+    for name in ("ana", "ben"):
+        town.set_person(name, PersonState.SUSPENDED, now)
+    assert town.tick(now)[0] == Noted(flagged=3)
+    assert [town.verdict(key) for key in keys] == ["violates"] * 3
+
+
+def test_two_reasons_to_look_at_a_flag_tell_of_its_end_once(town: Town, now: datetime) -> None:
+    key = broken(town, now, ViolationAction.FLAG)
+    town.apply(a_set(30, follows=then(ViolationAction.FLAG, 13)), now)
+    for moment in (now + 13 * DAYS, now + GRACE, now + GRACE + HOUR):
+        town.tick(moment)
+    assert actions(town, key).count("key.overdue") == 1
+    assert all(done for _, done in town.effects())
+
+
 def test_an_effect_that_fails_is_tried_again_and_holds_up_no_other(town: Town, now: datetime) -> None:
     first, second = add_keys(town.session, town.in_force.revision, now, 2)
     town.apply(a_set(30, follows=then(ViolationAction.SUSPEND, 1)), now)
