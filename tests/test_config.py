@@ -68,6 +68,20 @@ def test_everything_that_is_missing_is_named_at_once_with_what_to_do() -> None:
         ("KEYMGR_TRUSTED_PROXIES", "proxy", "is not a list of networks"),
         ("KEYMGR_FORGE_URL", "https://git.example/{nothing}", "is not a file on a forge"),
         ("KEYMGR_FORGE_URL", "ftp://git.example/{path}", "is not a file on a forge"),
+        ("KEYMGR_FORGE_KIND", "githup", "did you mean github?"),
+        ("KEYMGR_FORGE_WEBHOOK_SECRET", "short", "is shorter than 16 characters"),
+        ("KEYMGR_FORGE_WEBHOOK_SECRET", "whsec_not base64!", "is not base64"),
+        ("KEYMGR_POLICY_PULL_URL", "git.example/acme", "is not a repository"),
+        ("KEYMGR_POLICY_PULL_URL", "http://git.example/acme", "is not a repository"),
+        ("KEYMGR_POLICY_PULL_URL", "https://git.example/a b", "is not a repository"),
+        ("KEYMGR_POLICY_PULL_URL", "ext::sh -c id", "is not a repository"),
+        ("KEYMGR_POLICY_PULL_URL", "-oProxyCommand=id@x:y", "is not a repository"),
+        ("KEYMGR_POLICY_PULL_REF", "--upload-pack=id", "is not a branch"),
+        ("KEYMGR_POLICY_PULL_REF", "a..b", "is not a branch"),
+        ("KEYMGR_POLICY_PULL_REF", "main:other", "is not a branch"),
+        ("KEYMGR_POLICY_PULL_PATH", "../other", "is not a folder of the repository"),
+        ("KEYMGR_POLICY_PULL_PATH", "a:b", "is not a folder of the repository"),
+        ("KEYMGR_POLICY_PULL_SECONDS", "9", "is not a whole number from 10 to 86400"),
         ("KEYMGR_SECRET_KEY", "short", "is shorter than 32 characters"),
         ("KEYMGR_PEPPER", "c2hvcnQ=", "is shorter than 32 bytes"),
         ("KEYMGR_PEPPER", "not base64!", "is not base64"),
@@ -91,6 +105,53 @@ def test_a_secret_is_never_repeated_neither_in_a_problem_nor_in_the_settings(nam
     assert "s" * 32 not in shown
     assert "kkkk" not in shown
     assert "pppp" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example/acme/policies.git",
+        "https://keymgr:token@git.example/acme/policies.git",
+        "ssh://git@git.example:2222/acme/policies.git",
+        "git@git.example:acme/policies.git",
+        "file:///srv/policies.git",
+        "http://127.0.0.1:3000/acme/policies.git",
+    ],
+)
+def test_a_repository_may_be_named_in_the_ways_git_knows(url: str) -> None:
+    settings = load(GOOD | {"KEYMGR_POLICY_PULL_URL": url})
+    assert settings.policy_pull_url == url
+    assert url not in repr(settings)
+    assert settings.policy_pull_cache == Path("var/keymgr-policy.git")
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"), [(".", ""), ("/", ""), ("./policies/", "policies"), ("a/b", "a/b"), (".keymgr", ".keymgr")]
+)
+def test_a_folder_of_the_repository_is_told_in_one_way(text: str, folder: str) -> None:
+    assert load(GOOD | {"KEYMGR_POLICY_PULL_PATH": text}).policy_pull_path == folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"KEYMGR_FORGE_KIND": "github"}, "KEYMGR_FORGE_WEBHOOK_SECRET is not set"),
+        ({"KEYMGR_FORGE_KIND": "github", "KEYMGR_FORGE_WEBHOOK_SECRET": ""}, "KEYMGR_FORGE_WEBHOOK_SECRET is not set"),
+        ({"KEYMGR_FORGE_WEBHOOK_SECRET": "h" * 16}, "KEYMGR_FORGE_KIND is not set"),
+        ({"KEYMGR_FORGE_KIND": "gitea", "KEYMGR_FORGE_WEBHOOK_SECRET": "h" * 16}, "needs KEYMGR_POLICY_PULL_URL"),
+        (
+            {
+                "KEYMGR_FORGE_KIND": "github",
+                "KEYMGR_FORGE_WEBHOOK_SECRET": "whsec_aGVsbG8gaGVsbG8=",
+                "KEYMGR_POLICY_PULL_URL": "https://git.example/policies",
+            },
+            "is a signing token of GitLab",
+        ),
+    ],
+)
+def test_a_webhook_needs_a_forge_a_secret_and_something_to_fetch(changed: dict[str, str], says: str) -> None:
+    (problem,) = problems(**changed)
+    assert says in problem
 
 
 def test_a_word_that_means_nothing_names_the_nearest_setting() -> None:

@@ -21,11 +21,14 @@ from sqlalchemy.orm import Session
 from keymgr import worker
 from keymgr.config import load
 from keymgr.reconcile.apply import Applied, apply_policy
+from keymgr.reconcile.pull_due import DUE, hint
 from keymgr.store.engine import connect
 from keymgr.store.keys import Key, KeyRequest
 from keymgr.store.leases import Lease, take
+from keymgr.store.policies import PolicyRevision
 from keymgr.store.standing import KeyStanding
 from tests.keys.house import POLICY, PROD, Counter, add_person, an_order, put_in_force
+from tests.reconcile.repositories import Repository
 from tests.reconcile.small_policy import small_policy
 from tests.reconcile.standing_house import add_keys, add_owners
 
@@ -204,3 +207,45 @@ def test_it_settles_live_keys_by_the_policy_in_force(engine: Engine, database_ur
     _, told = process.communicate(timeout=60)
     with Session(engine) as session:
         assert (session.get_one(Key, unfit).state, session.get_one(Key, key).state) == ("suspended", "active"), told
+
+
+def test_once_waits_for_the_policy_that_it_fetches(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    sha = repository.push(small_policy(2))
+    more = {"KEYMGR_POLICY_PULL_URL": repository.bare.as_uri(), "KEYMGR_POLICY_PULL_CACHE": str(tmp_path / "cache")}
+    assert worker.run(load(environ(database_url) | more), SimpleQueue(), rounds=1) == 0
+    with Session(engine) as session:
+        found = session.execute(select(PolicyRevision.commit, PolicyRevision.applied_by)).all()
+    assert [tuple(row) for row in found] == [(sha, "clock")]
+
+
+def test_a_running_clock_fetches_when_the_forge_hints(
+    engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.05)
+    repository = Repository(tmp_path)
+    more = {"KEYMGR_POLICY_PULL_URL": repository.bare.as_uri(), "KEYMGR_POLICY_PULL_CACHE": str(tmp_path / "cache")}
+    settings = load(environ(database_url) | more)
+
+    def commits() -> list[str | None]:
+        with Session(engine.execution_options(read_only=True)) as session:
+            return list(session.scalars(select(PolicyRevision.commit).order_by(PolicyRevision.id)))
+
+    pushed = [repository.push(small_policy(2))]
+    stopping: SimpleQueue[int] = SimpleQueue()
+    thread = threading.Thread(target=worker.run, args=(settings, stopping))
+    thread.start()
+    try:
+        wait_for(lambda: commits() == pushed)
+        pushed.append(repository.push(small_policy(3)))
+        with Session(engine) as session, session.begin():
+            hint(session, datetime.now(UTC))
+        wait_for(lambda: commits() == pushed)
+    finally:
+        stopping.put(signal.SIGTERM)
+        thread.join(30)
+    assert not leases_of_work(engine)
+
+
+def leases_of_work(engine: Engine) -> list[str]:
+    return [lease.name for lease in leases(engine) if lease.name != DUE]

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from keymgr.tokens.identifiers import new_id
 from keymgr.tokens.opaque import (
     Opaque,
+    OpaquePlan,
     OpaqueService,
     recognise,
+    recognise_plan_credential,
     recognise_service_credential,
     render,
+    render_plan_credential,
     render_service_credential,
 )
 from keymgr.tokens.secret import mint
@@ -20,6 +23,7 @@ from keymgr.tokens.secret import mint
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID = "crd_01kafp2c0000000000000000ab"
 SERVICE_ID = "svc_01kafp2c0000000000000000ab"
+PLAN_ID = "pln_01kafp2c0000000000000000ab"
 SECRETS = st.integers(32, 64).map(mint)
 ENVIRONMENTS = st.from_regex("[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 
@@ -41,6 +45,13 @@ def test_what_is_rendered_is_recognised(environment: str, secret: str) -> None:
 def test_a_rendered_service_credential_is_recognised(secret: str) -> None:
     text = render_service_credential(SERVICE_ID, secret)
     assert recognise_service_credential(text) == OpaqueService(SERVICE_ID, secret)
+
+
+@given(SECRETS)
+def test_a_rendered_plan_credential_is_recognised_and_tells_no_secret(secret: str) -> None:
+    found = recognise_plan_credential(render_plan_credential(PLAN_ID, secret))
+    assert found == OpaquePlan(PLAN_ID, secret)
+    assert secret not in repr(found)
 
 
 @given(ENVIRONMENTS, SECRETS)
@@ -80,9 +91,15 @@ def test_a_lost_or_added_character_of_a_service_credential_is_not_recognised(dat
 def test_junk_is_not_recognised_and_never_raises(text: str) -> None:
     assert recognise(text) is None
     assert recognise_service_credential(text) is None
+    assert recognise_plan_credential(text) is None
 
 
-def test_the_two_kinds_are_not_taken_for_each_other() -> None:
+def test_the_three_kinds_are_not_taken_for_each_other() -> None:
+    plan = render_plan_credential(PLAN_ID, mint())
+    assert (recognise(plan), recognise_service_credential(plan)) == (None, None)
+    assert recognise_plan_credential(render_service_credential(SERVICE_ID, mint())) is None
+    assert recognise_plan_credential(plan[:-1]) is None
+    assert recognise_plan_credential(plan[:-1] + ("0" if plan[-1] != "0" else "1")) is None
     assert recognise_service_credential(render("prod", ID, mint())) is None
     assert recognise(render_service_credential(SERVICE_ID, mint())) is None
 
@@ -91,7 +108,9 @@ def test_the_two_kinds_are_not_taken_for_each_other() -> None:
 def test_a_right_checksum_does_not_save_a_secret_that_was_never_minted(secret_part: str) -> None:
     key = f"km_prod_{ID[4:]}_{secret_part}"
     service = f"kms_{SERVICE_ID[4:]}_{secret_part}"
+    plan = f"kmp_{PLAN_ID[4:]}_{secret_part}"
     assert recognise(key + checksum(key)) is None
+    assert recognise_plan_credential(plan + checksum(plan)) is None
     assert recognise_service_credential(service + checksum(service)) is None
 
 
@@ -105,6 +124,11 @@ def test_an_environment_that_is_no_name_is_not_rendered(environment: str) -> Non
 def test_an_id_that_is_not_a_credentials_is_not_rendered(credential_id: str) -> None:
     with pytest.raises(ValueError, match="starts with crd_"):
         render("prod", credential_id, mint())
+
+
+def test_a_plan_credential_needs_an_id_of_its_own_kind() -> None:
+    with pytest.raises(ValueError, match="starts with pln_"):
+        render_plan_credential(SERVICE_ID, mint())
 
 
 def test_a_service_credential_needs_an_id_of_its_own_kind() -> None:
