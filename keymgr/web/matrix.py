@@ -169,7 +169,7 @@ def _square(chosen: Chosen, subject: Subject, kind: OwnerKind, scope: str, held:
         return Square(scope, risk, None, "none", "", url)
     life = span(held.deciding.limits.max_ttl_seconds)
     if held.needs_approval:
-        return Square(scope, risk, Answer.PENDING, f"needs approval, {life}", _approval(held), url)
+        return Square(scope, risk, Answer.PENDING, "needs approval", f"{life}. {_approval(held)}", url)
     return Square(scope, risk, Answer.GRANTED, life, f"by the rule {held.deciding.rule.name}", url)
 
 

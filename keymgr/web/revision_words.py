@@ -78,7 +78,7 @@ def summary_words(summary: Mapping[str, Any]) -> str:
     parts = []
     for word, sign in (("added", "+"), ("changed", "~"), ("removed", _MINUS)):
         counted = summary.get(word) or {}
-        kinds = all_of(count(int(number), _noun(kind)) for kind, number in sorted(counted.items()))
+        kinds = all_of(_counted(int(number), kind) for kind, number in sorted(counted.items()))
         parts.append(f"{sign}{kinds or '0'}")
     return "   ".join(parts)
 
@@ -151,6 +151,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever a policy file can hold
     return str(value)
 
 
-def _noun(kind: str) -> str:
-    """Write a kind as the noun people use, such as `approval policy` for ApprovalPolicy."""
-    return "".join(f" {each.lower()}" if each.isupper() else each for each in kind).strip()
+def _counted(number: int, kind: str) -> str:
+    """Count objects of a kind with the noun people use, such as `2 approval policies` for ApprovalPolicy."""
+    noun = "".join(f" {each.lower()}" if each.isupper() else each for each in kind).strip()
+    return f"{number} {noun[:-1]}ies" if number != 1 and noun.endswith("y") else count(number, noun)

@@ -213,6 +213,7 @@ def test_the_first_revision_is_compared_with_nothing(ben: Browser) -> None:
     page = ben.get("/policy/revisions/1").text
     assert "nothing: it is the first" in page
     assert "gained" in page
+    assert "3 approval policies" in page
 
 
 def test_older_revisions_are_a_page_further_on(ben: Browser) -> None:
