@@ -143,6 +143,7 @@ def test_a_base_that_has_moved_is_409(job: Job) -> None:
         "Bearer " + render_plan_credential("pln_" + "0" * 26, mint(32)),
         "Basic a2V5bWdyOng=",
     ],
+    ids=["nothing", "nonsense", "unknown", "basic"],
 )
 def test_without_a_plan_credential_nothing_is_read(client: FlaskClient, presented: str | None) -> None:
     headers = {} if presented is None else {"Authorization": presented}
