@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from keymgr.store.engine import connect
 from keymgr.store.people import Person
-from keymgr.store.policies import PolicyAttempt, PolicyRevision
-from keymgr.store.standing import KeyStanding
+from keymgr.store.policies import PolicyAttempt, PolicyHead, PolicyRevision
+from keymgr.store.standing import Effect, KeyStanding
 from tests.web.house import Browser, Seeded, address_of, put_in_force
 
 NOW = datetime.now(UTC)
@@ -229,3 +229,55 @@ def test_a_key_can_be_made_and_seen_while_there_is_drift(app: Flask, seeded: See
     page = ada.post("/keys", fields).text
     assert "is ready" in page
     assert "does not match the policy" not in page
+
+
+def test_every_page_answers_while_no_policy_is_in_force(app: Flask) -> None:
+    engine = connect(address_of(app))
+    with Session(engine) as session, session.begin():
+        session.execute(delete(PolicyHead))
+    engine.dispose()
+    ben = person(app, "ben")
+    for path in ("", "/matrix", "/what-if", "/overrides", "/revisions", "/revisions/1"):
+        assert ben.get(f"/policy{path}").status_code == 200, path
+    for path in ("/matrix.csv", "/services/payments", "/rules/payments-dev", "/roles/developer"):
+        assert ben.get(f"/policy{path}").status_code == 404, path
+
+
+def test_an_override_without_a_policy_has_nothing_to_stop(app: Flask) -> None:
+    engine = connect(address_of(app))
+    with Session(engine) as session, session.begin():
+        session.execute(delete(PolicyHead))
+        session.execute(update(Person).where(Person.name == "ada").values(bootstrap_admin=True))
+    engine.dispose()
+    ada = person(app, "ada")
+    ada.get("/policy/overrides")
+    response = ada.post("/policy/overrides", {"target": "service:payments", "reason": "A build log held keys."})
+    assert response.status_code == 409
+    assert "nothing is issued anyway" in response.text
+
+
+def test_a_revision_beside_one_that_cannot_be_read_says_so(app: Flask, portal_url: str) -> None:
+    put_in_force(portal_url, change=LONGER)
+    engine = connect(address_of(app))
+    with Session(engine) as session, session.begin():
+        session.execute(update(PolicyRevision).where(PolicyRevision.id == 1).values(documents=[]))
+    engine.dispose()
+    ben = person(app, "ben")
+    assert "so its effect cannot be told" in ben.get("/policy/revisions/2").text
+    asked = "service=payments&environment=dev&scope=charges:read&against=1"
+    assert "cannot read revision 1" in ben.get(f"/policy/what-if?{asked}").text
+
+
+def test_a_pin_is_told_with_its_reason(app: Flask) -> None:
+    engine = connect(address_of(app))
+    with Session(engine) as session, session.begin():
+        session.execute(update(PolicyHead).values(pinned_reason="It locked everybody out", bad_digest="sha256:bad"))
+    engine.dispose()
+    page = person(app, "ben").get("/policy").text
+    assert "Rolled back and pinned: It locked everybody out" in page
+
+
+@pytest.mark.parametrize(("tries", "words"), [(0, "1 effect still to do."), (3, "1 effect failed and is tried again.")])
+def test_effects_that_are_outstanding_are_told(app: Flask, tries: int, words: str) -> None:
+    add(app, Effect(idempotency_key="x", kind="notify", payload={}, created_at=NOW, next_at=NOW, tries=tries))
+    assert words in person(app, "ben").get("/policy").text
