@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +35,20 @@ _OWNERS_MAX = 500
 
 def main() -> int:
     """Answer the one question on stdin; 0 unless something unexpected happens."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    _limit(resource.RLIMIT_AS, _MEMORY_BYTES)
+    _limit(resource.RLIMIT_CPU, _SECONDS)
     os.nice(_NICE)
     asked = json.load(sys.stdin)
     json.dump(answer(asked, datetime.now(UTC)), sys.stdout)
     return 0
+
+
+def _limit(what: int, most: int) -> None:
+    """Take no more than this, or what the system allows at most; not every system knows every limit."""
+    allowed = resource.getrlimit(what)[1]
+    bound = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(what, (bound, bound))
 
 
 def answer(asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:

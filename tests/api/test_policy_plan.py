@@ -135,6 +135,12 @@ def test_a_base_that_has_moved_is_409(job: Job) -> None:
     assert "plan again" in str(found["detail"])
 
 
+def test_what_is_in_force_and_cannot_be_read_is_503(job: Job) -> None:
+    plan_with(job.client, 'print(\'{"hindrance": "unreadable", "revision": 4}\')')
+    found = problem(job.send(files=FILES), 503, "unavailable")
+    assert "Revision 4" in str(found["detail"])
+
+
 @pytest.mark.parametrize(
     "presented",
     [
