@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keymgr.cli.database import missing, transaction
-from keymgr.cli.doctor_files import look_at_disk, look_at_permissions, look_at_proxies
+from keymgr.cli.doctor_files import look_at_disk, look_at_permissions, look_at_proxies, look_at_pull
 from keymgr.cli.finding import Finding, Level
 from keymgr.config import BadSettings, Settings, load
 from keymgr.keys.signing_keys import load_keyring
@@ -54,6 +54,7 @@ def examine() -> Iterator[Finding]:
     yield from look_at_permissions(settings, os.environ)
     yield from look_at_disk(settings)
     yield from look_at_proxies(settings)
+    yield from look_at_pull(settings)
     yield from _look_at_database(settings)
 
 

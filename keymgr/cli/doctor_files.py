@@ -1,5 +1,6 @@
 """What `keymgr doctor` looks at outside the database: who may read secrets, where data lies, who is trusted."""
 
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,6 +40,23 @@ def look_at_disk(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "disk", f"{database} lies on {kind}, where SQLite's locks do not hold. {mend}")
     else:
         yield Finding(Level.OK, "disk", f"{database} lies on a local disk ({kind}).")
+
+
+def look_at_pull(settings: Settings) -> Iterator[Finding]:
+    """Check what pull mode needs on this machine, where it is on."""
+    if settings.policy_pull_url is None:
+        return
+    named = {
+        "KEYMGR_POLICY_PULL_SIGNERS": settings.policy_pull_signers,
+        "KEYMGR_POLICY_PULL_GPG_HOME": settings.policy_pull_gpg_home,
+    }
+    missing = [f"{name} names {path}, which is not there." for name, path in named.items() if not path.exists()]
+    if shutil.which("git") is None:
+        missing.append("git is not installed, so policy cannot be fetched.")
+    yield from (Finding(Level.FAIL, "pull", sentence) for sentence in missing)
+    if not missing:
+        often = f"every {settings.policy_pull_seconds} seconds"
+        yield Finding(Level.OK, "pull", f"The clock fetches the branch {settings.policy_pull_ref} {often}.")
 
 
 def look_at_proxies(settings: Settings) -> Iterator[Finding]:

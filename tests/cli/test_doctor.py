@@ -33,6 +33,19 @@ def examined(environ: Mapping[str, str]) -> tuple[int, dict[str, str]]:
     return int(done.return_value), {line[6:18].strip(): line for line in done.output.splitlines()[:-1]}
 
 
+def test_pull_mode_needs_git_and_the_files_it_names(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulling = environ | {"KEYMGR_POLICY_PULL_URL": "https://git.example/acme/policies.git"}
+    assert "pull" not in examined(environ)[1]
+    code, found = examined(pulling)
+    assert (code, found["pull"][:2], "main every 120 seconds" in found["pull"]) == (0, "OK", True)
+    code, found = examined(pulling | {"KEYMGR_POLICY_PULL_SIGNERS": str(tmp_path / "nowhere")})
+    assert (code, "KEYMGR_POLICY_PULL_SIGNERS names" in found["pull"]) == (1, True)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert "git is not installed" in examined(pulling)[1]["pull"]
+
+
 def test_a_fresh_installation_has_nothing_to_mend(environ: dict[str, str]) -> None:
     code, found = examined(environ)
     assert code == 0
