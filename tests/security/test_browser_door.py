@@ -24,6 +24,9 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/keys/{active}/revoke": {"reason": "leaked", "typed": "checkout worker", "nonce": "x"},
     "/keys/{active}/rotate": {"overlap": "0", "nonce": "x"},
     "/requests/{waiting}/withdraw": {"nonce": "x"},
+    "/policy/overrides": {"target": "service:payments", "reason": "A build log held keys.", "hours": "1"},
+    "/policy/overrides/{override}/lift": {},
+    "/policy/what-if": {"service": "payments", "scope": ["charges:read"], "yaml": "a: 1"},
     "/me/theme": {"theme": "dark"},
     "/me/sign-out-everywhere": {},
     "/logout": {},
@@ -66,7 +69,7 @@ def test_the_table_of_forms_names_every_form(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("web.") and "POST" in (rule.methods or set())
     }
-    named = {path.format(active="<key_id>", waiting="<request_id>") for path in FORMS}
+    named = {path.format(active="<key_id>", waiting="<request_id>", override="<override_id>") for path in FORMS}
     assert posted == named | {"/login", "/setup"}
 
 
@@ -128,7 +131,7 @@ def test_lists_filters_and_search_never_show_a_foreign_key(dana: Browser, seeded
 @pytest.mark.parametrize("path", FORMS)
 def test_no_form_works_without_its_token(app: Flask, ben: Browser, dana: Browser, seeded: Seeded, path: str) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting)
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
     for token in ("", "forged", dana.token):
         fields = {**FORMS[path], "csrf_token": token}
         for headers in ({}, {"HX-Request": "true"}, {"HX-Request": "true", "HX-Current-URL": "http://localhost/keys"}):
@@ -144,7 +147,7 @@ def test_no_form_works_from_another_origin_even_with_its_token(
     app: Flask, ben: Browser, seeded: Seeded, path: str
 ) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting)
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
     for origin in EVIL:
         data = {**FORMS[path], "csrf_token": ben.token}
         assert ben.client.post(address, data=data, headers={"Origin": origin}).status_code == 403
@@ -164,7 +167,7 @@ def test_a_sign_in_form_is_guarded_as_well(app: Flask, stranger: Browser) -> Non
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_looking_never_changes_anything(app: Flask, ben: Browser, seeded: Seeded, path: str, method: str) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting)
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
     ben.client.open(f"{address}?reason=leaked&nonce=x&typed=checkout+worker", method=method)
     ben.client.open(f"{address}?_method=POST", method=method, headers={"X-HTTP-Method-Override": "POST"})
     assert rows(app) == before
