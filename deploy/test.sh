@@ -42,7 +42,7 @@ if [ "${1:-}" = quick ]; then
 else
   step "system programs" system_parts
   rm -f .coverage .coverage.*
-  step "tests" pytest -q -n 2 --cov --cov-report=
+  step "tests" pytest -q -n 4 --cov --cov-report=
   step "branch coverage of policy, tokens and keys is 100 %" \
     coverage report --include='keymgr/policy/*,keymgr/tokens/*,keymgr/keys/*' --fail-under=100
 fi
