@@ -25,7 +25,7 @@ def decide(policy: Policy, asker: Asker, wish: Wish, evidence: Evidence, now: in
     accepting = accepting_rules(case, ceilings)
     if reviewed.refusals or not accepting:
         return _denied(case, reviewed, ceilings, accepted=bool(accepting))
-    return _granted(case, accepting[0], guardrails, reviewed)
+    return _granted(case, accepting[0], guardrails, reviewed, ceilings)
 
 
 def accepting_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Rule, ...]:
@@ -41,9 +41,11 @@ def considered_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Near,
     return in_order_of_nearness((near for near in misses if near.unmet), case)
 
 
-def _granted(case: Case, rule: Rule, guardrails: tuple[Guardrail, ...], reviewed: Review) -> Decision:
+def _granted(
+    case: Case, rule: Rule, guardrails: tuple[Guardrail, ...], reviewed: Review, ceilings: tuple[Guardrail, ...]
+) -> Decision:
     """Grant by the rule, with the guardrails asked again where the lifetime or the steps are known only now."""
-    terms = terms_of(rule, case, binding(case, guardrails))
+    terms = terms_of(rule, case, ceilings)
     steps = len(rule.approval.steps)
     if case.wish.ttl_seconds is None or any(guardrail.approval_steps_min for guardrail in guardrails):
         reviewed = review(case, guardrails, ttl_seconds=terms.ttl_seconds, steps=steps)
