@@ -22,23 +22,34 @@ def decide(policy: Policy, asker: Asker, wish: Wish, evidence: Evidence, now: in
     guardrails = applying(case)
     reviewed = review(case, guardrails, ttl_seconds=wish.ttl_seconds)
     ceilings = binding(case, guardrails)
-    accepting = accepting_rules(case, ceilings)
+    misses = _misses(case, ceilings)
+    accepting = _accepting(misses)
     if reviewed.refusals or not accepting:
-        return _denied(case, reviewed, ceilings, accepted=bool(accepting))
+        return _denied(case, reviewed, ceilings, misses)
     return _granted(case, accepting[0], guardrails, reviewed, ceilings)
 
 
 def accepting_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Rule, ...]:
     """Return the rules that accept the whole case, the one that counts first."""
-    candidates = case.policy.rules_by_target.get((case.service.name, case.environment.name), ())
-    accepting = [rule for rule in candidates if not unmet_of(rule, case, ceilings)]
-    return tuple(sorted(accepting, key=lambda rule: (len(rule.approval.steps), rule.name)))
+    return _accepting(_misses(case, ceilings))
 
 
-def considered_rules(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Near, ...]:
-    """Return the rules of the service that do not accept the case, nearest first."""
-    misses = (Near(rule, unmet_of(rule, case, ceilings)) for rule in _rules_of_service(case))
+def considered_rules(case: Case, ceilings: tuple[Guardrail, ...], judged: tuple[Near, ...] = ()) -> tuple[Near, ...]:
+    """Return the rules of the service that do not accept the case, nearest first; `judged` is not judged again."""
+    known = {near.rule.name: near for near in judged}
+    misses = (known.get(rule.name) or Near(rule, unmet_of(rule, case, ceilings)) for rule in _rules_of_service(case))
     return in_order_of_nearness((near for near in misses if near.unmet), case)
+
+
+def _misses(case: Case, ceilings: tuple[Guardrail, ...]) -> tuple[Near, ...]:
+    """Judge the rules of the target; one that accepts misses nothing."""
+    candidates = case.policy.rules_by_target.get((case.service.name, case.environment.name), ())
+    return tuple(Near(rule, unmet_of(rule, case, ceilings)) for rule in candidates)
+
+
+def _accepting(misses: tuple[Near, ...]) -> tuple[Rule, ...]:
+    accepting = [near.rule for near in misses if not near.unmet]
+    return tuple(sorted(accepting, key=lambda rule: (len(rule.approval.steps), rule.name)))
 
 
 def _granted(
@@ -53,9 +64,10 @@ def _granted(
     return granted(rule, terms, reviewed.hits, reviewed.waived)
 
 
-def _denied(case: Case, reviewed: Review, ceilings: tuple[Guardrail, ...], *, accepted: bool) -> Denied:
+def _denied(case: Case, reviewed: Review, ceilings: tuple[Guardrail, ...], misses: tuple[Near, ...]) -> Denied:
     """Refuse with everything that stands in the way: guardrails first, else what the nearest rule misses."""
-    considered = considered_rules(case, ceilings)
+    considered = considered_rules(case, ceilings, misses)
+    accepted = any(not near.unmet for near in misses)
     reasons = reviewed.refusals or why_none(considered, case)
     nearest = None if accepted or not considered else considered[0]
     return Denied(reasons=reasons, hits=reviewed.hits, nearest=nearest, considered=considered)
