@@ -1,6 +1,6 @@
 """Tables of keys: the durable key, its credentials, requests that wait, signing keys, usage and form nonces."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -122,7 +122,13 @@ class Credential(Record):
 
 
 class KeyRequest(Record):
-    """A wish that waits for approval; `wish_digest` binds approvals to exactly this wish."""
+    """A wish that waits for approval; `wish_digest` binds approvals to exactly this wish.
+
+    `asked` is the wish as it was first sent (`scopes`, `ttl_seconds`, `cidrs`), once an approver or an edit changed it.
+    `decided_by` and `decision_reason` tell of the decision that ended the wait; an approved request lapses at
+    `claim_until`. `key_id` is the key that the claim made. With `break_glass` a named person granted it alone, in an
+    emergency: `reviewed_at` says when somebody else looked at that afterwards.
+    """
 
     __tablename__ = "key_request"
     __table_args__ = (
@@ -151,6 +157,44 @@ class KeyRequest(Record):
     expires_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(16), default=RequestState.WAITING, index=True)
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
+    decided_by: Mapped[str | None] = mapped_column(String(80), default=None)
+    decision_reason: Mapped[str | None] = mapped_column(String(2000), default=None)
+    asked: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    claim_until: Mapped[datetime | None] = mapped_column(default=None)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"), default=None)
+    nudged_at: Mapped[datetime | None] = mapped_column(default=None)
+    break_glass: Mapped[bool] = mapped_column(default=False)
+    reviewed_at: Mapped[datetime | None] = mapped_column(default=None)
+    reviewed_by: Mapped[str | None] = mapped_column(String(80), default=None)
+    review_note: Mapped[str | None] = mapped_column(String(2000), default=None)
+
+
+class RequestApproval(Record):
+    """One person's agreement to one step of a request; it counts while the request's `wish_digest` is this one."""
+
+    __tablename__ = "request_approval"
+    __table_args__ = (UniqueConstraint("request_id", "approver", "wish_digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    request_id: Mapped[str] = mapped_column(ForeignKey("key_request.id"), index=True)
+    step: Mapped[int]
+    approver: Mapped[str] = mapped_column(String(80))
+    wish_digest: Mapped[str] = mapped_column(String(64))
+    revision_id: Mapped[int] = mapped_column(ForeignKey(PolicyRevision.id))
+    at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(String(2000), default="")
+
+
+class RequestMessage(Record):
+    """One line of the conversation about a request: an approver's question, the requester's answer."""
+
+    __tablename__ = "request_message"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    request_id: Mapped[str] = mapped_column(ForeignKey("key_request.id"), index=True)
+    author: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(String(2000))
 
 
 class SigningKey(Record):
@@ -201,6 +245,29 @@ class Usage(Record):
     key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     hour: Mapped[datetime] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    calls: Mapped[int]
+
+
+class UsageDay(Record):
+    """The same per day, for lists and charts over weeks; written together with the hours."""
+
+    __tablename__ = "key_usage_day"
+
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    calls: Mapped[int]
+
+
+class KeySource(Record):
+    """One address a key was used from, as far as the callers said; only accepted calls. Old rows are trimmed."""
+
+    __tablename__ = "key_source"
+
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
     calls: Mapped[int]
 
 

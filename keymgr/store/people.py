@@ -21,7 +21,8 @@ class Person(Record):
     """Somebody who signs in. `name` is the normalised sign-in name; `password_hash` is Argon2id or None.
 
     `bootstrap_admin` marks the first admin of an empty install, who is admin whatever the policy says;
-    `sample` marks people of the demo, who can sign in only in demo mode.
+    `sample` marks people of the demo, who can sign in only in demo mode. `time_zone` is an IANA name, such as
+    `Europe/Lisbon`; `shortcuts` switches single-key shortcuts on (WCAG 2.1.4: off unless chosen).
     """
 
     __tablename__ = "person"
@@ -37,6 +38,8 @@ class Person(Record):
     idp_groups: Mapped[list[str]] = mapped_column(default_factory=list)
     bootstrap_admin: Mapped[bool] = mapped_column(default=False)
     sample: Mapped[bool] = mapped_column(default=False)
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
+    shortcuts: Mapped[bool] = mapped_column(default=False)
 
 
 class ServiceAccount(Record):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
 from keymgr.store import engine as store_engine
 from keymgr.store import migrate
 from keymgr.store.base import Base
 from keymgr.store.engine import StoreError
+from keymgr.store.keys import Usage, UsageDay
 from keymgr.store.lock import LockNotObtained
 from keymgr.store.migrations.versions import __path__ as versions
 from tests.databases import make_database
@@ -94,14 +96,34 @@ def test_an_upgrade_that_waits_too_long_says_who_it_waits_for(empty_url: str, mo
     migrate.upgrade(empty_url)
 
 
+def take_back(connection: Connection, step: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(versions[0]).parent))
+    config.attributes["connection"] = connection
+    command.downgrade(config, step)
+
+
+def test_usage_of_before_the_days_were_kept_is_summed_up_per_day(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    engine = store_engine.connect_once(empty_url)
+    with engine.begin() as connection:
+        take_back(connection, "0009_standing")
+        hours = [datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in (0, 23)] + [datetime(2026, 11, 22, tzinfo=UTC)]
+        rows = [{"key_id": "key_1", "hour": hour, "code": "ok", "calls": 5} for hour in hours]
+        connection.execute(insert(Usage), rows)
+    migrate.upgrade(empty_url)
+    with engine.connect() as connection:
+        days = connection.execute(select(UsageDay.day, UsageDay.calls).order_by(UsageDay.day)).all()
+    engine.dispose()
+    assert [tuple(day) for day in days] == [(date(2026, 11, 21), 10), (date(2026, 11, 22), 5)]
+
+
 def test_an_upgrade_that_would_break_references_changes_nothing(sqlite_url: str) -> None:
     engine = store_engine.connect_once(sqlite_url)
     with engine.connect() as connection:
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+        take_back(connection, "0008_policy_control")
         connection.execute(text("INSERT INTO policy_head (id, revision_id) VALUES (1, 99)"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0008_policy_control'"))
-        for table in ("effect", "past_decision", "key_standing"):
-            connection.execute(text(f"DROP TABLE {table}"))
         connection.commit()
     with pytest.raises(StoreError, match="refer to nothing"):
         migrate.upgrade(sqlite_url)
@@ -112,10 +134,7 @@ def test_every_step_can_be_taken_back(empty_url: str) -> None:
     migrate.upgrade(empty_url)
     engine = store_engine.connect_once(empty_url)
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(versions[0]).parent))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        take_back(connection, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate.upgrade(empty_url)
 
