@@ -7,6 +7,7 @@ from jinja2 import StrictUndefined
 from keymgr.web import (
     ask,
     assets,
+    charts,
     error_docs,
     errors,
     guard,
@@ -67,6 +68,7 @@ _FILTERS = {
     "owner_words": wording.owner_words,
     "icon_of": wording.icon_of,
     "tone_of": wording.tone_of,
+    "spark": charts.spark,
 }
 
 
