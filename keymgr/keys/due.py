@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from keymgr.keys.trail import CLOCK, Event, tell
 from keymgr.store.audit import AuditLevel
 from keymgr.store.changes import Change, ChangeKind, announce
-from keymgr.store.keys import Credential, CredentialState, FormNonce, KeyRequest, RequestState
+from keymgr.store.keys import Credential, CredentialState, FormNonce, KeyRequest, KeySource, RequestState, UsageDay
 from keymgr.store.outbox import forget_done
 from keymgr.store.people import SignInSession
 from keymgr.store.standing import PastDecision
@@ -29,6 +29,8 @@ class Keep:
     changes: timedelta = timedelta(days=1)
     decisions: timedelta = timedelta(days=90)
     effects: timedelta = timedelta(days=30)
+    sources: timedelta = timedelta(days=30)
+    usage_days: timedelta = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Ticked:
     changes: int
     decisions: int = 0
     effects: int = 0
+    sources: int = 0
+    usage_days: int = 0
 
 
 def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | None = None) -> Ticked:
@@ -55,6 +59,8 @@ def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | Non
         changes=_count(session, _old_changes(now, kept)),
         decisions=_count(session, delete(PastDecision).where(PastDecision.at < now - kept.decisions)),
         effects=forget_done(session, now - kept.effects),
+        sources=_count(session, delete(KeySource).where(KeySource.last_at < now - kept.sources)),
+        usage_days=_count(session, delete(UsageDay).where(UsageDay.day < (now - kept.usage_days).date())),
     )
 
 

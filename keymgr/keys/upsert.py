@@ -1,8 +1,9 @@
-"""The two statements that SQLite and PostgreSQL spell alike but SQLAlchemy keeps in two places."""
+"""The statements that SQLite and PostgreSQL spell alike but SQLAlchemy keeps in two places."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import ColumnElement, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,10 +18,34 @@ def insert_unless_there(session: Session, table: type[Record], row: Mapping[str,
 
 def insert_or_add(session: Session, table: type[Record], rows: Sequence[Mapping[str, Any]], counter: str) -> None:
     """Insert rows, and where a row with the same primary key is there, add to its column `counter`."""
-    keys = [column.name for column in table.__table__.primary_key]
     statement = _insert(session, table)
     total = table.__table__.c[counter] + statement.excluded[counter]
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_={counter: total}), list(rows))
+    _write(session, table, statement, rows, {counter: total})
+
+
+def insert_or_gather(
+    session: Session, table: type[Record], rows: Sequence[Mapping[str, Any]], *, total: str, earliest: str, latest: str
+) -> None:
+    """Do the same, and let two moments grow apart: the earliest goes back only, the latest forward only."""
+    statement = _insert(session, table)
+    old, new = table.__table__.c, statement.excluded
+    changes: dict[str, ColumnElement[Any]] = {
+        total: old[total] + new[total],
+        earliest: case((new[earliest] < old[earliest], new[earliest]), else_=old[earliest]),
+        latest: case((new[latest] > old[latest], new[latest]), else_=old[latest]),
+    }
+    _write(session, table, statement, rows, changes)
+
+
+def _write(
+    session: Session,
+    table: type[Record],
+    statement: postgresql.Insert | sqlite.Insert,
+    rows: Sequence[Mapping[str, Any]],
+    changes: Mapping[str, ColumnElement[Any]],
+) -> None:
+    keys = [column.name for column in table.__table__.primary_key]
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), list(rows))
 
 
 def _insert(session: Session, table: type[Record]) -> postgresql.Insert | sqlite.Insert:

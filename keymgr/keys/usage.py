@@ -1,4 +1,4 @@
-"""What keys are used for: counts per hour and verdict, written in batches, read per day."""
+"""What keys are used for: counts per hour, per day and per address, written in batches, read per day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from keymgr.keys.sources import add_sources
 from keymgr.keys.upsert import insert_or_add
 from keymgr.store.base import EPOCH
-from keymgr.store.keys import Credential, Key, Usage
+from keymgr.store.keys import Credential, Key, Usage, UsageDay
 from keymgr.tokens.verdicts import VerdictCode
 
 _HOUR = timedelta(hours=1)
@@ -45,29 +46,42 @@ class Day:
 def record_batch(session: Session, counts: Iterable[Calls]) -> None:
     """Add counts to what is stored, in one short transaction that the caller commits.
 
-    Each is counted into the hour of its `last_at`. Only accepted calls are a use: they move `last_used_at` forward,
-    never back, and set a credential's `first_used_at` once.
+    Each is counted into the hour and the day (UTC) of its `last_at`. Only accepted calls are a use: they move
+    `last_used_at` forward, never back, set a credential's `first_used_at` once, and count for their address.
     """
     batch = sorted(counts, key=lambda each: (each.key_id, each.last_at))
     if not batch:
         return
     insert_or_add(session, Usage, _hours(batch), "calls")
+    insert_or_add(session, UsageDay, _days(batch), "calls")
     accepted = [each for each in batch if each.code is VerdictCode.OK]
     if accepted:
         _move_last_use(session, accepted)
         _set_first_use(session, accepted)
+        add_sources(session, [(use.key_id, use.address, use.last_at, use.calls) for use in accepted if use.address])
 
 
 def calls_per_day(session: Session, key_id: str, *, days: int, now: datetime) -> tuple[Day, ...]:
     """List the last `days` days (UTC) of a key, oldest first, days without a call among them."""
-    first = now.date() - timedelta(days=days - 1)
-    since = datetime.combine(first, datetime.min.time(), tzinfo=now.tzinfo)
-    statement = select(Usage.hour, Usage.code, Usage.calls).where(Usage.key_id == key_id, Usage.hour >= since)
-    found: dict[date, dict[str, int]] = defaultdict(dict)
-    for hour, code, calls in session.execute(statement):
-        day = found[hour.date()]
-        day[code] = day.get(code, 0) + calls
-    return tuple(Day(day, found.get(day, {})) for day in (first + number * _DAY for number in range(days)))
+    return calls_by_day(session, (key_id,), days=days, now=now)[key_id]
+
+
+def calls_by_day(
+    session: Session, key_ids: Sequence[str], *, days: int, now: datetime
+) -> Mapping[str, tuple[Day, ...]]:
+    """Do the same for a page of keys at once, with one look at the table."""
+    span = [first_day(days, now) + number * _DAY for number in range(days)]
+    columns = (UsageDay.key_id, UsageDay.day, UsageDay.code, UsageDay.calls)
+    statement = select(*columns).where(UsageDay.key_id.in_(key_ids), UsageDay.day >= span[0])
+    found: defaultdict[tuple[str, date], dict[str, int]] = defaultdict(dict)
+    for key_id, day, code, calls in session.execute(statement):
+        found[key_id, day][code] = calls
+    return {key_id: tuple(Day(day, found.get((key_id, day), {})) for day in span) for key_id in key_ids}
+
+
+def first_day(days: int, now: datetime) -> date:
+    """Return the first of the last `days` days, today (UTC) among them."""
+    return now.date() - (days - 1) * _DAY
 
 
 def _hours(batch: Sequence[Calls]) -> list[dict[str, Any]]:
@@ -78,6 +92,17 @@ def _hours(batch: Sequence[Calls]) -> list[dict[str, Any]]:
     return [
         {"key_id": key_id, "hour": hour, "code": code, "calls": calls}
         for (key_id, hour, code), calls in sorted(totals.items())
+    ]
+
+
+def _days(batch: Sequence[Calls]) -> list[dict[str, Any]]:
+    """Sum up likewise by day."""
+    totals: dict[tuple[str, date, str], int] = defaultdict(int)
+    for each in batch:
+        totals[each.key_id, each.last_at.date(), each.code.value] += each.calls
+    return [
+        {"key_id": key_id, "day": day, "code": code, "calls": calls}
+        for (key_id, day, code), calls in sorted(totals.items())
     ]
 
 
