@@ -4,9 +4,9 @@
 const find = (selector) => document.querySelector(selector);
 const listen = (names, action) => names.forEach((name) => document.addEventListener(name, action));
 
-/* Say what a swap changed, once and briefly. */
+/* Say what a swap changed, once and briefly; the same again is not news. */
 function announce(text) {
-  find("#live").textContent = text;
+  if (find("#live").textContent !== text) find("#live").textContent = text;
 }
 
 /* The secret: on the screen until copied or saved, and gone from the page when the page is left. */
@@ -104,11 +104,11 @@ function dress() {
   document.querySelectorAll("[data-script-only]").forEach((node) => {
     node.hidden = false;
   });
-  /* Buttons that stand in for what htmx does; without it they stay. */
-  if (window.htmx) document.querySelectorAll("[data-plain]").forEach((node) => node.remove());
 }
 
 dress();
+/* Buttons that stand in for what htmx does are not seen where it runs; without it they stay. */
+if (window.htmx) document.documentElement.classList.add("assisted");
 
 /* A form that is on its way is not sent again. */
 document.addEventListener("submit", (event) => {
@@ -123,16 +123,21 @@ window.addEventListener("pageshow", () => {
 
 /* htmx, by its names in version 2 and 4: busy marks, announcements, failures beside the control, no polls in hidden tabs. */
 const context = (event) => event.detail.ctx ?? event.detail;
-const targetOf = (event) => context(event).target;
+const busyOf = (event) => find(event.target.dataset.busy ?? "#none") ?? context(event).target;
 
 listen(["htmx:beforeRequest", "htmx:before:request"], (event) => {
   if (document.hidden && event.target.closest("[data-poll]")) event.preventDefault();
   event.target.querySelector?.(":scope > .inline-note")?.remove();
-  targetOf(event)?.setAttribute("aria-busy", "true");
+  busyOf(event)?.setAttribute("aria-busy", "true");
 });
 
 listen(["htmx:afterRequest", "htmx:after:request"], (event) => {
-  targetOf(event)?.removeAttribute("aria-busy");
+  busyOf(event)?.removeAttribute("aria-busy");
+});
+
+/* What is about to be replaced must not answer any more: an older answer would land in the new page. */
+listen(["htmx:beforeSwap", "htmx:before:swap"], (event) => {
+  event.target.querySelectorAll?.("[hx-get]").forEach((node) => htmx.trigger(node, "htmx:abort"));
 });
 
 listen(["htmx:afterSettle", "htmx:after:settle"], (event) => {

@@ -29,7 +29,11 @@ _NOTHING_CHOSEN = Panel(
 
 @portal.get("/keys/new")
 def key_new() -> ResponseReturnValue:
-    """Show the form, filled in from the address or from a draft that a sign-in interrupted."""
+    """Show the form, filled in from the address or from a draft that a sign-in interrupted.
+
+    Each change of the form asks here too. Where it still shows the right choices, they are left as they are: whoever
+    has just ticked a box keeps that box, its focus, and what a screen reader said of it.
+    """
     return _form_page(request.args or take_draft())
 
 
@@ -38,20 +42,6 @@ def key_new() -> ResponseReturnValue:
 def key_check() -> ResponseReturnValue:
     """Show the form again with the policy's answer: the way without JavaScript."""
     return _form_page(request.form)
-
-
-@portal.get("/keys/new/explain")
-def key_explain() -> ResponseReturnValue:
-    """Answer the explanation alone, for what is filled in so far."""
-    opened = gate(in_force(), desk().issuer)
-    if isinstance(opened, Closed):
-        panel, draft = Panel(None, opened.sentence), None
-    else:
-        draft = read_draft(request.args, me=visitor().asker.id, policy=opened.policy)
-        panel = _panel(opened, _asker(draft), draft)
-    if wants_part():
-        return render_template("keys/_explain.html", panel=panel, draft=draft)
-    return _form_page(request.args)
 
 
 @portal.post("/keys")
@@ -114,16 +104,20 @@ def _form_page(values: MultiDict[str, str], *, problems: tuple[Problem, ...] = (
         return _closed(opened)
     draft = read_draft(values, me=visitor().asker.id, policy=opened.policy)
     asker = _asker(draft)
+    choices = choices_of(opened.policy, asker, draft, now())
     page = render_template(
         "keys/new.html",
         draft=draft,
-        choices=choices_of(opened.policy, asker, draft, now()),
+        choices=choices,
         owners=_owners(),
         panel=_panel(opened, asker, draft),
         problems=problems,
         nonce=new_nonce(),
     )
-    return make_response(page, status)
+    response = make_response(page, status)
+    if wants_part() and request.method == "GET" and draft.shown == choices.shown:
+        response.headers["HX-Reswap"] = "none"
+    return response
 
 
 def _panel(opened: InForce, asker: Asker, draft: Draft) -> Panel:
@@ -172,4 +166,7 @@ def _owners() -> tuple[tuple[str, str], ...]:
 
 
 def _closed(closed: Closed) -> Response:
-    return make_response(render_template("keys/closed.html", sentence=closed.sentence), 409)
+    response = make_response(render_template("keys/closed.html", sentence=closed.sentence), 409)
+    if wants_part():
+        response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
+    return response

@@ -42,11 +42,12 @@ class AskForm(Form):
     )
     revision = IntegerField(validators=[Optional(), whole(_REVISION_MAX, "Load the page again and send it once more.")])
     nonce = StringField(validators=[Length(max=64)])
+    shown = StringField()
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the form holds; texts as typed, names not yet checked."""
+    """What the form holds; texts as typed, names not yet checked; `shown` is what its choices were drawn for."""
 
     name: str
     owner: str
@@ -59,6 +60,7 @@ class Draft:
     justification: str
     revision: int | None
     nonce: str
+    shown: str
     problems: tuple[Problem, ...]
 
     @property
@@ -83,12 +85,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the form offers: services a rule gives the owner something of first, and the chosen service's parts."""
+    """What the form offers: services a rule gives the owner something of first, and the chosen service's parts.
+
+    `shown` names all that they depend on: where it is the same, the same choices would be drawn again.
+    """
 
     likely: tuple[Service, ...]
     others: tuple[Service, ...]
     service: Service | None
     lifetimes: tuple[tuple[str, str], ...]
+    shown: str
 
 
 def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft:
@@ -109,6 +115,7 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
         justification=form.justification.data or "",
         revision=form.revision.data,
         nonce=form.nonce.data or "",
+        shown=form.shown.data or "",
         problems=tuple(problem for problem in form.problems() if not (problem.field == "environment" and environment)),
     )
 
@@ -128,6 +135,7 @@ def choices_of(policy: Policy, asker: Asker, draft: Draft, now: datetime) -> Cho
         others=tuple(service for service in services if service.name not in spoken_of),
         service=policy.services.get(draft.service),
         lifetimes=_lifetimes(policy, draft, now),
+        shown=f"{policy.digest} {draft.owner} {draft.service} {draft.environment}",
     )
 
 

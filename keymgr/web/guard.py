@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from keymgr import db
 from keymgr.web.drafts import keep_draft
 from keymgr.web.portal import desk, portal, wants_part
+from keymgr.web.recent_sign_in import ask_again
 from keymgr.web.visiting import is_signed_in, note_use
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,7 +54,7 @@ def guard() -> ResponseReturnValue | None:
             db.read_only()
     if is_form:
         _check_form_token()
-    return None
+    return ask_again(_way_back()) if is_form and hasattr(view, "needs_recent_sign_in") else None
 
 
 def _holds_a_null() -> bool:
@@ -91,10 +92,8 @@ def _sign_in_first() -> Response:
 
 
 def _way_back() -> str:
-    """Return the page to come back to: this one, or the page around a part or a form."""
-    if request.endpoint == "web.key_explain":
-        return url_for("web.key_new") + "?" + request.query_string.decode("ascii", "replace")
-    if request.method == "GET" and not wants_part():
+    """Return the page to come back to: this one, since every address answers a whole page, or the one around a form."""
+    if request.method == "GET":
         return request.full_path.rstrip("?")
     try:
         shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")

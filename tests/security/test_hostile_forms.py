@@ -74,7 +74,7 @@ def test_a_form_that_nobody_could_have_filled_in_gets_a_clear_answer(
         "/keys/key_%00/revoke",
         "/keys/" + "k" * 3000,
         f"/keys/new?lifetime={HUGE}",
-        f"/keys/new/explain?service=payments&scope=charges:read&lifetime={'9' * 14}",
+        f"/keys/new?service=payments&scope=charges:read&lifetime={'9' * 14}",
         "/login?next=%00",
         "/setup?token=%00",
         "/setup?token=" + "t" * 5000,

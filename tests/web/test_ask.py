@@ -15,7 +15,7 @@ from tests.web.house import Browser, make_app, put_in_force
 
 DEV = {"name": "ci", "service": "payments", "environment": "dev", "scope": ["charges:read"], "nonce": "n-1"}
 PROD = {**DEV, "environment": "prod", "nonce": "n-2"}
-MIXED = "/keys/new/explain?service=payments&environment=prod&scope=charges:read&scope=refunds:write"
+MIXED = "/keys/new?service=payments&environment=prod&scope=charges:read&scope=refunds:write"
 
 
 def soup(text: str) -> BeautifulSoup:
@@ -41,7 +41,7 @@ def test_an_empty_form_says_what_to_choose(ben: Browser) -> None:
 
 
 def test_what_is_granted_names_the_rule_its_line_and_its_commit(ben: Browser) -> None:
-    text = ben.get("/keys/new/explain?service=payments&environment=dev&scope=charges:read", htmx=True).text
+    text = ben.get("/keys/new?service=payments&environment=dev&scope=charges:read", htmx=True).text
     assert "You get this key at once" in words(text)
     assert "payments-dev" in text
     link = soup(text).select_one(".why .src a")
@@ -64,7 +64,7 @@ def test_each_scope_has_its_own_state(ben: Browser) -> None:
 
 
 def test_what_no_rule_gives_shows_the_nearest_rule_and_a_rule_to_propose(ben: Browser) -> None:
-    text = ben.get("/keys/new/explain?service=reports&environment=prod&scope=traffic:read", htmx=True).text
+    text = ben.get("/keys/new?service=reports&environment=prod&scope=traffic:read", htmx=True).text
     said = words(text)
     assert "Nearest rule:" in said
     assert "not met" in said
@@ -74,7 +74,7 @@ def test_what_no_rule_gives_shows_the_nearest_rule_and_a_rule_to_propose(ben: Br
 
 def test_the_button_says_what_it_will_do(ben: Browser) -> None:
     for environment, label in (("dev", "Create key"), ("prod", "Send for approval")):
-        path = f"/keys/new/explain?service=payments&environment={environment}&scope=charges:read"
+        path = f"/keys/new?service=payments&environment={environment}&scope=charges:read"
         button = soup(ben.get(path, htmx=True).text).select_one("#send")
         assert button
         assert button.text.strip() == label
@@ -87,7 +87,7 @@ def test_the_button_says_what_it_will_do(ben: Browser) -> None:
 )
 def test_the_submit_does_what_the_panel_said(ben: Browser, environment: str, scopes: list[str]) -> None:
     query = "&".join(f"scope={scope}" for scope in scopes)
-    panel = ben.get(f"/keys/new/explain?service=payments&environment={environment}&{query}", htmx=True).text
+    panel = ben.get(f"/keys/new?service=payments&environment={environment}&{query}", htmx=True).text
     order = {**DEV, "environment": environment, "scope": scopes, "justification": "To test.", "nonce": environment}
     response = ben.post("/keys", order)
     promised = next(
@@ -118,7 +118,7 @@ def test_a_service_account_of_my_team_may_be_the_owner_and_nobody_else_s(ben: Br
     assert all("analytics" not in owner and "nightly" not in owner for owner in owners)
     for owner in ("user:dana", "svc:nightly-export", "junk"):
         assert ben.post("/keys", {**DEV, "owner": owner}).status_code == 404
-        assert ben.get(f"/keys/new/explain?owner={owner}&service=payments", htmx=True).status_code == 404
+        assert ben.get(f"/keys/new?owner={owner}&service=payments", htmx=True).status_code == 404
 
 
 def test_missing_fields_are_named_linked_and_keep_what_was_typed(ben: Browser) -> None:

@@ -228,23 +228,49 @@ def test_the_panel_follows_the_form_and_focus_stays(ben: Watched) -> None:
     expect(ben.page.locator(".why .refused")).to_have_count(0)
 
 
+def hold_first(page: Page, pattern: str) -> list[Route]:
+    """Keep the first such request waiting; whoever asked for it lets it go on."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
 def test_a_slow_answer_never_overwrites_a_later_one(ben: Watched) -> None:
     ben.open("/keys/new?service=payments&environment=dev")
-    slow = iter([True])
+    held = hold_first(ben.page, "**/keys/new?*")
+    with ben.page.expect_request("**/keys/new?*environment=prod*"):
+        ben.page.locator("#environment-prod").check()
+    expect(ben.page.locator("#explain")).to_have_attribute("aria-busy", "true")
+    ben.page.fill("#name", "typed meanwhile")
+    with ben.page.expect_event("requestfailed", lambda request: "scope" not in request.url):
+        ben.page.locator("#scope-1").check()
+    expect(ben.page.locator("#send")).to_have_text(re.compile("Send for approval"))
+    held[0].continue_()
+    expect(ben.page.locator("#explain")).not_to_have_attribute("aria-busy", "true")
+    assert ben.page.is_checked("#environment-prod")
+    assert ben.page.is_checked("#scope-1")
+    assert ben.page.input_value("#name") == "typed meanwhile"
+    assert ben.focused == "scope-1"
+    ben.page.fill("#cidrs", "10.20.4.0/24")
+    ben.page.locator("#environment-dev").check()
+    expect(ben.page.locator("#send")).to_have_text(re.compile("Create key"))
+    assert ben.page.input_value("#cidrs") == "10.20.4.0/24"
+    assert ben.page.is_checked("#scope-1")
 
-    def late(route: Route) -> None:
-        if next(slow, False):
-            ben.page.wait_for_timeout(1200)
-        route.continue_()
 
-    ben.page.route("**/keys/new/explain*", late)
-    ben.page.locator("#scope-4").check()
-    ben.page.wait_for_timeout(300)
-    ben.page.locator("#scope-4").uncheck()
-    ben.page.locator("#scope-1").check()
-    expect(ben.page.locator("#explain")).to_contain_text("You get this key at once")
-    ben.page.wait_for_timeout(1500)
-    expect(ben.page.locator("#explain")).to_contain_text("You get this key at once")
+def test_what_was_asked_before_sending_never_lands_in_the_answer(ben: Watched) -> None:
+    ben.open(GRANTED)
+    held = hold_first(ben.page, "**/keys/new?*")
+    with ben.page.expect_request("**/keys/new?*"):
+        ben.page.locator("#scope-4").check()
+    ben.page.fill("#name", "")
+    with ben.page.expect_event("requestfailed"):
+        ben.page.click("#send")
+    ben.page.wait_for_selector("#problems")
+    held[0].continue_()
+    assert ben.focused == "problems"
+    assert ben.page.is_checked("#scope-4")
+    expect(ben.page.locator(".why .refused")).to_be_visible()
 
 
 def test_a_key_is_asked_for_copied_and_tested(context: BrowserContext, ben: Watched) -> None:

@@ -170,8 +170,8 @@ def test_bound_compares_the_secret_and_stateless_does_not(house: Houses) -> None
 def test_allowed_networks_are_asked_for_and_enforced(house: Houses) -> None:
     opened = house()
     wish = "owner=svc:pay-ci&service=payments&environment=prod&scope=charges:write"
-    assert "Name at least one network" in opened.ben.get(f"/keys/new/explain?{wish}").text
-    assert "inside 10.20.0.0/16" in opened.ben.get(f"/keys/new/explain?{wish}&cidrs=10.21.0.0/24").text
+    assert "Name at least one network" in opened.ben.get(f"/keys/new?{wish}").text
+    assert "inside 10.20.0.0/16" in opened.ben.get(f"/keys/new?{wish}&cidrs=10.21.0.0/24").text
     assert opened.ask(cidrs="10.20.4.1/24")[0] != 200
     token = opened.token(cidrs="10.20.4.0/24 2001:db8:20::/64", nonce="n-2")
     for address, code in (("10.20.4.9", "ok"), ("2001:db8:20::7", "ok"), ("10.20.5.1", "context_denied")):

@@ -1,8 +1,10 @@
 """What every request must pass, and what every answer says to the browser."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 
 from keymgr.web.headers import CONTENT_SECURITY_POLICY
@@ -129,18 +131,23 @@ def test_a_draft_that_is_too_long_goes_without_its_justification(stranger: Brows
 
 
 def test_an_explanation_asked_for_after_the_session_ended_leads_back_to_the_filled_form(stranger: Browser) -> None:
-    response = stranger.get("/keys/new/explain?service=payments&scope=charges:read", htmx=True)
+    response = stranger.get("/keys/new?service=payments&scope=charges:read", htmx=True)
     assert "next=/keys/new?service%3Dpayments" in response.headers["HX-Redirect"].replace("%2F", "/").replace(
         "%3F", "?"
     )
 
 
-def test_a_part_is_a_whole_page_for_everybody_but_htmx(ben: Browser) -> None:
-    path = "/keys/new/explain?service=payments&environment=dev&scope=charges:read"
-    assert ben.get(path).text.lstrip().lower().startswith("<!doctype html>")
-    assert ben.get(path, htmx=True).text.lstrip().startswith("<section")
-    restored = ben.client.get(path, headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
-    assert restored.text.lstrip().lower().startswith("<!doctype html>")
+def test_choices_that_are_shown_already_are_left_alone(ben: Browser) -> None:
+    path = "/keys/new?service=payments&environment=dev&scope=charges:read"
+    page = ben.get(path, htmx=True)
+    assert page.text.lstrip().lower().startswith("<!doctype html>")
+    assert "HX-Reswap" not in page.headers
+    shown = BeautifulSoup(page.text, "html.parser").select_one("input[name=shown]")
+    assert shown
+    told = {"shown": str(shown["value"])}
+    assert ben.get(f"{path}&scope=charges:write&{urlencode(told)}", htmx=True).headers["HX-Reswap"] == "none"
+    for other in ("service=ledger", "service=payments&environment=prod", "owner=svc:pay-ci&service=payments"):
+        assert "HX-Reswap" not in ben.get(f"/keys/new?{other}&{urlencode(told)}", htmx=True).headers
 
 
 def test_style_sheet_and_scripts_may_be_kept_for_ever_under_a_name_that_changes(stranger: Browser) -> None:

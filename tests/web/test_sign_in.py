@@ -147,7 +147,7 @@ def test_before_any_policy_the_pages_say_what_is_missing(sqlite_url: str, tmp_pa
     assert "No policy is in force" in browser.get("/policy").text
     assert browser.get("/keys/new").status_code == 409
     assert "policy apply" in browser.get("/keys/new").text
-    assert browser.get("/keys/new/explain", htmx=True).status_code == 200
+    assert browser.get("/keys/new", htmx=True).headers["HX-Reselect"] == "#main"
     assert "You have no keys yet" in browser.get("/keys").text
     browser.get("/")
     assert browser.post("/keys", {"name": "x"}).status_code == 409
