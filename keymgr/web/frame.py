@@ -1,5 +1,6 @@
 """What surrounds every page: navigation that shows only what exists and may be opened, theme, and the demo's banner."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from flask import g, request, url_for
 
 from keymgr.people.whois import Visitor
+from keymgr.policy.model import PortalPermission
 from keymgr.web.portal import desk, portal
 from keymgr.web.visiting import is_signed_in, visitor
 
@@ -55,7 +57,10 @@ _POLICY = (
     "web.policy_what_if",
     "web.policy_what_if_pasted",
 )
-_GROUPS = (
+_Entry = tuple[str, str, str, tuple[str, ...]]
+_NEEDS: Mapping[str, frozenset[PortalPermission]] = {}
+"""Pages that are not for everybody: who opens one holds any of these. An endpoint that is not here is for all."""
+_GROUPS: tuple[tuple[_Entry, ...], ...] = (
     (
         ("Home", "home", "web.home", ("web.home",)),
         ("My keys", "key", "web.key_list", ("web.key_list", "web.key_page", "web.key_rotate", "web.key_revoke")),
@@ -81,8 +86,14 @@ def theme() -> Theme:
 def frame() -> dict[str, Any]:
     """Give every template its frame."""
     known = "without_visitor" not in g and is_signed_in()
-    groups = tuple(tuple(_item(*entry) for entry in group) for group in _GROUPS) if known else ()
+    groups = tuple(_items(group) for group in _GROUPS) if known else ()
     return {"frame": Frame(visitor() if known else None, groups, theme(), desk().demo)}
+
+
+def _items(group: tuple[_Entry, ...]) -> tuple[NavItem, ...]:
+    """Draw the entries that the visitor may open."""
+    held = visitor().portal
+    return tuple(_item(*entry) for entry in group if not (needs := _NEEDS.get(entry[2])) or needs & held)
 
 
 def _item(label: str, icon: str, endpoint: str, covers: tuple[str, ...]) -> NavItem:
