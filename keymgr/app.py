@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         trusted_proxies=settings.trusted_proxies,
         session_idle_seconds=settings.session_idle_minutes * 60,
         session_absolute_seconds=settings.session_hours * 3600,
+        reauth_seconds=settings.reauth_minutes * 60,
         forge_url=settings.forge_url,
         policy_folder=settings.policies.name,
     )

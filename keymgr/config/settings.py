@@ -91,6 +91,11 @@ class Settings:
     )
     session_idle_minutes: int = _setting(values.whole(5, 1440), "60", "A sign-in ends after this long without a click.")
     session_hours: int = _setting(values.whole(1, 168), "12", "A sign-in ends after this long in any case.")
+    reauth_minutes: int = _setting(
+        values.whole(0, 1440),
+        "15",
+        "Who signed in longer ago gives the password again before a secret is shown or people are changed; 0: never.",
+    )
     forge_url: str | None = _setting(
         values.forge, "", "Address of a policy file on your forge, with {commit}, {path} and {line} to fill in."
     )

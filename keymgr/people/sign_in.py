@@ -55,7 +55,7 @@ def sign_in(
     throttled = throttle.admit(account or f"no name: {name}", actor.address, now)
     if throttled is not None:
         return throttled
-    stored = _stored_hash(session, account, demo=demo)
+    stored = stored_hash(session, account, demo=demo)
     fits = verify(stored, password, hasher)
     person = session.scalar(select(Person).where(Person.name == account).with_for_update())
     if person is None or not fits or person.password_hash != stored or person.state != PersonState.ACTIVE:
@@ -79,8 +79,8 @@ def _account(name: str) -> str:
         return ""
 
 
-def _stored_hash(session: Session, account: str, *, demo: bool) -> str | None:
-    """Read the hash of somebody who may sign in, None for everybody else."""
+def stored_hash(session: Session, account: str, *, demo: bool) -> str | None:
+    """Read the hash of somebody who may sign in through a connection of its own; None for everybody else."""
     statement = select(Person.password_hash).where(Person.name == account, Person.state == PersonState.ACTIVE)
     if not demo:
         statement = statement.where(Person.sample.is_(False))

@@ -18,7 +18,7 @@ from keymgr.web.drafts import take_draft
 from keymgr.web.explanation import Panel, panel_of
 from keymgr.web.forge import forge_of
 from keymgr.web.forms import Problem, new_nonce
-from keymgr.web.portal import address, desk, go_to, now, only_reads, portal, wants_part
+from keymgr.web.portal import address, desk, go_to, needs_recent_sign_in, now, only_reads, portal, wants_part
 from keymgr.web.reveal import already_page, reveal_page
 from keymgr.web.visiting import actor, asker_for, in_force, visitor
 
@@ -45,6 +45,7 @@ def key_check() -> ResponseReturnValue:
 
 
 @portal.post("/keys")
+@needs_recent_sign_in
 def key_create() -> ResponseReturnValue:
     """Ask for the key and show what came of it; the secret is in this one answer and nowhere else."""
     opened = gate(in_force(), desk().issuer)

@@ -19,6 +19,7 @@ class Desk:
     type (no trailing slash). `demo` shows the sample people and a banner. `forge_url` is a template with `{commit}`,
     `{path}` and `{line}` (`https://forge.example/acme/policy/blob/{commit}/{path}#L{line}`), None without a forge.
     `policy_folder` is the policy folder's path inside that repository. `verifier` answers "Test it now".
+    A sign-in older than `reauth_seconds` is confirmed by password before something is revealed; 0 never asks.
     """
 
     issuer: Issuer
@@ -32,3 +33,4 @@ class Desk:
     session_absolute_seconds: int
     forge_url: str | None = None
     policy_folder: str = "policies"
+    reauth_seconds: int = 15 * 60

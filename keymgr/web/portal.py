@@ -30,6 +30,12 @@ def only_reads(view: View) -> View:
     return view
 
 
+def needs_recent_sign_in(view: View) -> View:
+    """Mark a form that reveals a secret or administers people: whoever signed in long ago gives the password again."""
+    setattr(view, "needs_recent_sign_in", True)  # noqa: B010 - as above.
+    return view
+
+
 def desk() -> Desk:
     """Return what this door was given when the house was joined."""
     return cast("Desk", current_app.extensions[DESK])

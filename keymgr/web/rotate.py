@@ -17,7 +17,7 @@ from keymgr.policy.model import Evidence, FactValue
 from keymgr.policy.wording import span
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.key_page import read_key
-from keymgr.web.portal import address, desk, now, portal
+from keymgr.web.portal import address, desk, needs_recent_sign_in, now, portal
 from keymgr.web.reveal import already_page, reveal_page
 from keymgr.web.visiting import actor, asker_for, in_force, rights, visitor
 from keymgr.web.wording import until
@@ -33,6 +33,7 @@ def key_rotate(key_id: str) -> ResponseReturnValue:
 
 
 @portal.post("/keys/<key_id>/rotate")
+@needs_recent_sign_in
 def key_rotate_submit(key_id: str) -> ResponseReturnValue:
     """Rotate, and show the new secret in this one answer."""
     key = _own(key_id)
