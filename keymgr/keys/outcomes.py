@@ -43,7 +43,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing that the approval policy asks for and that was not said; `field` is `justification` or `ticket`."""
+    """One thing that has to be said and was not; `field` names it, such as `justification`, `ticket` or `reason`."""
 
     field: str
     sentence: str
@@ -51,7 +51,7 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """The policy would grant the wish if it were told more; nothing was written."""
+    """What was sent does not say all that is needed; nothing was written."""
 
     lacking: tuple[Lack, ...]
 
@@ -124,9 +124,100 @@ class NotNow:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The approval counts; `remaining` more are needed before the request is approved."""
+
+    request_id: str
+    at: datetime
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The request is approved and can be claimed until `claim_until`; nothing was minted."""
+
+    request_id: str
+    claim_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A person refused the request, with a reason that the requester reads."""
+
+    request_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MayNotDecide:
+    """The person may not do this about the request; `sentence` says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The wish is not the one that the person saw; nothing was written."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotNarrower:
+    """What was sent as approval with changes is not less than what was asked for; nothing was written."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Somebody else has looked at what was granted in an emergency."""
+
+    request_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """The request has a new wish and waits anew until `expires_at`; earlier approvals are void."""
+
+    request_id: str
+    expires_at: datetime
+    decision: NeedsApproval
+
+
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    """The approvers are reminded; the next time is a day later at the earliest."""
+
+    request_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The line stands in the conversation of the request."""
+
+    request_id: str
+    at: datetime
+
+
 AskOutcome = Issued | Pending | Refused | Incomplete | Closed | PolicyMoved | AlreadyDone
 RotateOutcome = Issued | Refused | Closed | NotYours | NotNow | AlreadyDone
 RevokeOutcome = Revoked | NotYours | NotNow | AlreadyDone
 SuspendOutcome = Suspended | NotYours | NotNow | AlreadyDone
 ResumeOutcome = Resumed | NotYours | NotNow | AlreadyDone
 WithdrawOutcome = Withdrawn | NotYours | NotNow | AlreadyDone
+ApproveOutcome = (
+    Signed | Approved | Refused | Closed | MayNotDecide | Changed | NotNarrower | NotYours | NotNow | AlreadyDone
+)
+RefuseOutcome = RequestRefused | Incomplete | Closed | MayNotDecide | Changed | NotYours | NotNow | AlreadyDone
+BreakGlassOutcome = Approved | Incomplete | Refused | Closed | MayNotDecide | Changed | NotYours | NotNow | AlreadyDone
+ReviewOutcome = Reviewed | Incomplete | MayNotDecide | NotYours | NotNow | AlreadyDone
+ClaimOutcome = Issued | Refused | Closed | NotYours | NotNow | AlreadyDone
+AmendOutcome = (
+    Amended | Approved | Refused | Incomplete | Closed | PolicyMoved | Changed | NotYours | NotNow | AlreadyDone
+)
+NudgeOutcome = Nudged | NotYours | NotNow | AlreadyDone
+SayOutcome = Said | Incomplete | NotYours | NotNow | AlreadyDone
