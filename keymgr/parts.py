@@ -22,7 +22,7 @@ from keymgr.reconcile.forge import ForgeKind, Hook
 from keymgr.reconcile.git_fetch import Source
 from keymgr.reconcile.signatures import Signers
 from keymgr.store.audit import AuditLevel
-from keymgr.store.counters import SqliteCounters, counters_url
+from keymgr.store.counters import SharedCounters, counters_url
 from keymgr.store.key_states import SqliteKeyStates
 from keymgr.store.key_states_postgresql import PostgresqlKeyStates
 from keymgr.tokens.signing import Algorithm
@@ -95,8 +95,8 @@ def _vault(settings: Settings) -> Vault:
     return Vault(dict(settings.kek), settings.kek[0][0])
 
 
-def _counters(settings: Settings) -> SqliteCounters:
-    return SqliteCounters(counters_url(settings.counters))
+def _counters(settings: Settings) -> SharedCounters:
+    return SharedCounters(counters_url(settings.counters))
 
 
 def _key_states(settings: Settings, engine: Engine) -> KeyStates:

@@ -30,7 +30,7 @@ def test_four_settings_are_enough() -> None:
     assert settings.public_url == "https://keys.example.com"
     assert settings.allowed_hosts == ("keys.example.com",)
     assert settings.database_url == "sqlite:///var/keymgr.db"
-    assert settings.counters == Path("var/keymgr-counters.db")
+    assert settings.counters == Path("var/keymgr-counters")
     assert settings.trusted_proxies == ()
     assert settings.forge_url is None
     assert not settings.demo
@@ -242,8 +242,8 @@ def test_on_this_machine_the_pages_answer_to_all_its_names() -> None:
 
 
 def test_the_rate_counters_stand_beside_the_database() -> None:
-    assert load(GOOD | {"KEYMGR_DATABASE_URL": "sqlite:////data/k.db"}).counters == Path("/data/keymgr-counters.db")
-    assert load(GOOD | {"KEYMGR_DATABASE_URL": "postgresql://db/k"}).counters == Path("var/keymgr-counters.db")
+    assert load(GOOD | {"KEYMGR_DATABASE_URL": "sqlite:////data/k.db"}).counters == Path("/data/keymgr-counters")
+    assert load(GOOD | {"KEYMGR_DATABASE_URL": "postgresql://db/k"}).counters == Path("var/keymgr-counters")
 
 
 @pytest.mark.parametrize("name", list(variables()))

@@ -169,7 +169,7 @@ def _fill_in(chosen: dict[str, Any]) -> None:
     """Derive what was left empty from its neighbours."""
     database_url = chosen["database_url"]
     folder = Path(database_url.removeprefix("sqlite:///")).parent if database_url.startswith("sqlite") else Path("var")
-    for name, file in (("counters", "keymgr-counters.db"), ("policy_pull_cache", "keymgr-policy.git")):
+    for name, file in (("counters", "keymgr-counters"), ("policy_pull_cache", "keymgr-policy.git")):
         if chosen[name] == Path():
             chosen[name] = folder / file
     if not chosen["allowed_hosts"]:

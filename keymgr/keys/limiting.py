@@ -11,7 +11,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from keymgr.keys.terms import rate_limits
 from keymgr.policy.model import RateLimit
-from keymgr.store.counters import Draw, Drawn, SqliteCounters
+from keymgr.store.counters import Draw, Drawn, SharedCounters
 from keymgr.store.key_facts import CredentialFacts
 
 COST_MAX = 1_000
@@ -66,7 +66,7 @@ class Limiter:
             raise ValueError(f"A call costs a whole number from 1 to {COST_MAX}.")
         if not windows:
             return ()
-        if isinstance(self._storage, SqliteCounters):
+        if isinstance(self._storage, SharedCounters):
             drawn = self._storage.draw([window.draw for window in windows], cost, now)
         else:
             drawn = self._draw_one_by_one(windows, cost)
@@ -74,7 +74,7 @@ class Limiter:
 
     def close(self) -> None:
         """Let go of the counter file, if there is one."""
-        if isinstance(self._storage, SqliteCounters):
+        if isinstance(self._storage, SharedCounters):
             self._storage.close()
 
     def _draw_one_by_one(self, windows: Sequence[Window], cost: int) -> tuple[Drawn, ...]:

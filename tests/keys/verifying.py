@@ -23,7 +23,7 @@ from keymgr.keys.usage import Calls
 from keymgr.keys.verdict import Question
 from keymgr.keys.verify import KeyStates, Verifier
 from keymgr.store.changes import ChangeKind, announce
-from keymgr.store.counters import SqliteCounters, counters_url
+from keymgr.store.counters import SharedCounters, counters_url
 from keymgr.store.key_states import SqliteKeyStates
 from keymgr.store.key_states_postgresql import PostgresqlKeyStates
 from keymgr.store.keys import Credential, Key
@@ -83,8 +83,8 @@ def open_states(engine: Engine, issuer: Issuer = ISSUER) -> KeyStates:
     return SqliteKeyStates[Known](path, read_credential=know, read_signing_keys=read_signing_keys)
 
 
-def open_counters(path: Path) -> SqliteCounters:
-    return SqliteCounters(counters_url(path))
+def open_counters(path: Path) -> SharedCounters:
+    return SharedCounters(counters_url(path))
 
 
 def limit(*limits: Limit) -> list[dict[str, object]]:

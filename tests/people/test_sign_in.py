@@ -16,7 +16,7 @@ from keymgr.people.sample import plant
 from keymgr.people.sign_in import SignedIn, SignInOutcome, WrongNameOrPassword, sign_in
 from keymgr.people.throttle import Throttle, Throttled
 from keymgr.store.audit import Actor, AuditEvent
-from keymgr.store.counters import SqliteCounters, counters_url
+from keymgr.store.counters import SharedCounters, counters_url
 from keymgr.store.people import Person, PersonState, SignInSession
 from tests.people.conftest import PASSWORD, CountingHasher
 
@@ -149,7 +149,7 @@ def test_one_address_cannot_try_many_accounts(door: Door, now: datetime) -> None
 
 def test_tries_at_the_same_time_cannot_pass_the_limit(door: Door, tmp_path_factory: pytest.TempPathFactory) -> None:
     door.throttle = Throttle(
-        FixedWindowRateLimiter(SqliteCounters(counters_url(tmp_path_factory.mktemp("counters") / "counters.db")))
+        FixedWindowRateLimiter(SharedCounters(counters_url(tmp_path_factory.mktemp("counters") / "counters.db")))
     )
     outcomes: list[SignInOutcome] = []
     threads = [threading.Thread(target=lambda: outcomes.append(door("ana", WRONG))) for _ in range(30)]
