@@ -1,4 +1,4 @@
-"""What is due because time has passed: requests lapse, old credentials retire, spent rows go."""
+"""What is due because time has passed: requests lapse, old secrets and signing keys retire, spent rows go."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Delete, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from keymgr.keys.signing_keys import retire_unneeded
 from keymgr.keys.trail import CLOCK, Event, tell
 from keymgr.store.audit import AuditLevel
 from keymgr.store.changes import Change, ChangeKind, announce
@@ -46,6 +47,7 @@ class Ticked:
     effects: int = 0
     sources: int = 0
     usage_days: int = 0
+    signing_keys: int = 0
 
 
 def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | None = None) -> Ticked:
@@ -61,6 +63,7 @@ def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | Non
         effects=forget_done(session, now - kept.effects),
         sources=_count(session, delete(KeySource).where(KeySource.last_at < now - kept.sources)),
         usage_days=_count(session, delete(UsageDay).where(UsageDay.day < (now - kept.usage_days).date())),
+        signing_keys=retire_unneeded(session, level=level, now=now),
     )
 
 
