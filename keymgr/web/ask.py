@@ -7,24 +7,18 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from keymgr import db
-from keymgr.keys.ask import ask, preview
+from keymgr.keys.ask import ask
 from keymgr.keys.gate import gate
 from keymgr.keys.order import Order
 from keymgr.keys.outcomes import AlreadyDone, AskOutcome, Closed, Incomplete, Issued, Pending, PolicyMoved, Refused
 from keymgr.policy.model import Asker, InForce
-from keymgr.policy.patterns import fits
 from keymgr.web.ask_form import Draft, choices_of, read_draft
+from keymgr.web.ask_panel import closed_page, panel_for, problems_of_policy
 from keymgr.web.drafts import take_draft
-from keymgr.web.explanation import Panel, panel_of
-from keymgr.web.forge import forge_of
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import address, desk, go_to, needs_recent_sign_in, now, only_reads, portal, wants_part
 from keymgr.web.reveal import already_page, reveal_page
 from keymgr.web.visiting import actor, asker_for, in_force, visitor
-
-_NOTHING_CHOSEN = Panel(
-    None, "Choose a service and at least one scope, and this shows which line of the policy decides."
-)
 
 
 @portal.get("/keys/new")
@@ -50,10 +44,10 @@ def key_create() -> ResponseReturnValue:
     """Ask for the key and show what came of it; the secret is in this one answer and nowhere else."""
     opened = gate(in_force(), desk().issuer)
     if isinstance(opened, Closed):
-        return _closed(opened)
+        return closed_page(opened)
     draft = read_draft(request.form, me=visitor().asker.id, policy=opened.policy)
     asker = _asker(draft)
-    problems = draft.problems or _problems_of_policy(opened, asker, draft)
+    problems = draft.problems or problems_of_policy(opened, asker, draft)
     if problems:
         return _form_page(request.form, problems=problems, status=422)
     session = db.session()
@@ -85,7 +79,7 @@ def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
             problems = tuple(Problem(lack.field, lack.sentence) for lack in lacking)
             return _form_page(request.form, problems=problems, status=422)
         case Closed():
-            return _closed(outcome)
+            return closed_page(outcome)
         case PolicyMoved():
             problem = Problem(
                 "explain",
@@ -102,7 +96,7 @@ def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
 def _form_page(values: MultiDict[str, str], *, problems: tuple[Problem, ...] = (), status: int = 200) -> Response:
     opened = gate(in_force(), desk().issuer)
     if isinstance(opened, Closed):
-        return _closed(opened)
+        return closed_page(opened)
     draft = read_draft(values, me=visitor().asker.id, policy=opened.policy)
     asker = _asker(draft)
     choices = choices_of(opened.policy, asker, draft, now())
@@ -111,7 +105,7 @@ def _form_page(values: MultiDict[str, str], *, problems: tuple[Problem, ...] = (
         draft=draft,
         choices=choices,
         owners=_owners(),
-        panel=_panel(opened, asker, draft),
+        panel=panel_for(opened, asker, draft),
         problems=problems,
         nonce=new_nonce(),
     )
@@ -119,36 +113,6 @@ def _form_page(values: MultiDict[str, str], *, problems: tuple[Problem, ...] = (
     if wants_part() and request.method == "GET" and draft.shown == choices.shown:
         response.headers["HX-Reswap"] = "none"
     return response
-
-
-def _panel(opened: InForce, asker: Asker, draft: Draft) -> Panel:
-    """Ask the same function that a submit asks, and write its answer out."""
-    if not draft.is_enough:
-        return _NOTHING_CHOSEN
-    explanation = preview(
-        db.session(),
-        opened,
-        asker=asker,
-        wish=draft.wish,
-        evidence=draft.evidence(address=address()),
-        issuer=desk().issuer,
-        now=now(),
-    )
-    if isinstance(explanation, Closed):
-        return Panel(None, explanation.sentence)
-    forge = forge_of(opened, desk().forge_url, desk().policy_folder)
-    return panel_of(explanation, policy=opened.policy, asker=asker, wish=draft.wish, forge=forge)
-
-
-def _problems_of_policy(opened: InForce, asker: Asker, draft: Draft) -> tuple[Problem, ...]:
-    """Say what the deciding rule's approval asks of the form beside the wish: a reason, a ticket."""
-    panel = _panel(opened, asker, draft)
-    problems = []
-    if panel.reason_wanted and not draft.justification:
-        problems.append(Problem("justification", "Say why you need this key; whoever approves it reads that."))
-    if panel.ticket_pattern is not None and not fits(panel.ticket_pattern, draft.ticket):
-        problems.append(Problem("ticket", f"Name the ticket in the form {panel.ticket_pattern}."))
-    return tuple(problems)
 
 
 def _asker(draft: Draft) -> Asker:
@@ -164,10 +128,3 @@ def _owners() -> tuple[tuple[str, str], ...]:
     me = visitor()
     accounts = tuple((f"svc:{name}", f"{name}, service account of {team}") for name, team in me.service_accounts)
     return ((me.asker.id, f"{me.display_name} (you)"), *accounts)
-
-
-def _closed(closed: Closed) -> Response:
-    response = make_response(render_template("keys/closed.html", sentence=closed.sentence), 409)
-    if wants_part():
-        response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
-    return response
