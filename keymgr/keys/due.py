@@ -11,10 +11,11 @@ from keymgr.keys.signing_keys import retire_unneeded
 from keymgr.keys.trail import CLOCK, Event, tell
 from keymgr.store.audit import AuditLevel
 from keymgr.store.changes import Change, ChangeKind, announce
-from keymgr.store.keys import Credential, CredentialState, FormNonce, KeyRequest, KeySource, RequestState, UsageDay
+from keymgr.store.keys import Credential, CredentialState, FormNonce, KeyRequest, RequestState
 from keymgr.store.outbox import forget_done
 from keymgr.store.people import SignInSession
 from keymgr.store.standing import PastDecision
+from keymgr.store.usage import KeySource, UsageDay
 
 BATCH = 200
 """How many rows one tick changes at most, so that nobody waits long for its transaction."""

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.upsert import insert_or_gather
-from keymgr.store.keys import KeySource
+from keymgr.store.usage import KeySource
 
 SOURCES_MAX = 50
 """How many addresses are kept of one key; the one that was used longest ago goes first."""

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from keymgr.keys.sources import add_sources
 from keymgr.keys.upsert import insert_or_add
 from keymgr.store.base import EPOCH
-from keymgr.store.keys import Credential, Key, Usage, UsageDay
+from keymgr.store.keys import Credential, Key
+from keymgr.store.usage import Usage, UsageDay
 from keymgr.tokens.verdicts import VerdictCode
 
 _HOUR = timedelta(hours=1)

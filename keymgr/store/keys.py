@@ -1,6 +1,6 @@
 """Tables of keys: the durable key, its credentials, requests that wait, signing keys, usage and form nonces."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -235,40 +235,6 @@ class ServiceCredential(Record):
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(80))
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
-
-
-class Usage(Record):
-    """How often a key was presented, per hour and verdict code; written in batches by the verify path."""
-
-    __tablename__ = "key_usage"
-
-    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(String(32), primary_key=True)
-    calls: Mapped[int]
-
-
-class UsageDay(Record):
-    """The same per day, for lists and charts over weeks; written together with the hours."""
-
-    __tablename__ = "key_usage_day"
-
-    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    day: Mapped[date] = mapped_column(primary_key=True, index=True)
-    code: Mapped[str] = mapped_column(String(32), primary_key=True)
-    calls: Mapped[int]
-
-
-class KeySource(Record):
-    """One address a key was used from, as far as the callers said; only accepted calls. Old rows are trimmed."""
-
-    __tablename__ = "key_source"
-
-    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    address: Mapped[str] = mapped_column(String(64), primary_key=True)
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime] = mapped_column(index=True)
-    calls: Mapped[int]
 
 
 class FormNonce(Record):

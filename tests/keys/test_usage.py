@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from keymgr.keys.due import tick
 from keymgr.keys.sources import SOURCES_MAX
 from keymgr.keys.usage import Calls, Day, calls_by_day, calls_per_day, record_batch
-from keymgr.store.keys import Credential, Key, KeySource, Usage, UsageDay
+from keymgr.store.keys import Credential, Key
+from keymgr.store.usage import KeySource, Usage, UsageDay
 from keymgr.tokens.verdicts import VerdictCode
 from tests.keys.house import LEVEL, Counter, at_once
 

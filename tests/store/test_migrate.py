@@ -20,9 +20,9 @@ from keymgr.store import engine as store_engine
 from keymgr.store import migrate
 from keymgr.store.base import Base
 from keymgr.store.engine import StoreError
-from keymgr.store.keys import Usage, UsageDay
 from keymgr.store.lock import LockNotObtained
 from keymgr.store.migrations.versions import __path__ as versions
+from keymgr.store.usage import Usage, UsageDay
 from tests.databases import make_database
 
 UPGRADE = "import sys; from keymgr.store.migrate import upgrade; upgrade(sys.argv[1])"

@@ -5,10 +5,10 @@ from typing import Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from keymgr.store import audit, changes, keys, leases, people, policies, standing
+from keymgr.store import audit, changes, keys, leases, people, policies, standing, usage
 from keymgr.store.base import Base, Moment
 
-TABLES = (audit, changes, keys, leases, people, policies, standing)
+TABLES = (audit, changes, keys, leases, people, policies, standing, usage)
 """Every module with tables, named so that the metadata is whole."""
 
 
