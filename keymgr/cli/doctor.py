@@ -2,26 +2,18 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from keymgr.cli.database import missing, transaction
 from keymgr.cli.doctor_files import look_at_disk, look_at_permissions, look_at_proxies, look_at_pull
-from keymgr.cli.finding import Finding, Level
 from keymgr.config import BadSettings, Settings, load
-from keymgr.keys.signing_keys import load_keyring
 from keymgr.parts import make_issuer
-from keymgr.people.first_admin import is_set_up
-from keymgr.reconcile.live import in_force
-from keymgr.store.audit import AuditEvent
-from keymgr.store.leases import Lease
-from keymgr.tokens.vault import VaultError
+from keymgr.reconcile.checkup import look_at_database, look_at_store
+from keymgr.reconcile.finding import Finding, Level
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
-_MAY_BE_AHEAD = timedelta(seconds=5)
 
 
 @click.command()
@@ -68,56 +60,7 @@ def _look_at_database(settings: Settings) -> Iterator[Finding]:
     if todo:
         yield Finding(Level.FAIL, "database", f"{len(todo)} migrations are missing. Run: keymgr database upgrade")
         return
-    yield Finding(Level.OK, "database", "It answers and is up to date.")
     now = datetime.now(UTC)
     with transaction(settings) as session:
-        yield _clock(session, now)
-        yield _clocks_door(session, now)
-        yield _policy(session)
-        yield _signing_keys(session, settings)
-        yield _way_in(session, settings)
-
-
-def _clock(session: Session, now: datetime) -> Finding:
-    latest = session.scalar(select(func.max(AuditEvent.at)))
-    if latest is not None and latest > now + _MAY_BE_AHEAD:
-        mend = "Set the clock right (NTP) before you issue anything."
-        return Finding(
-            Level.FAIL,
-            "clock",
-            f"It says {now:%Y-%m-%d %H:%M:%S} UTC, but events of {latest:%Y-%m-%d %H:%M:%S} are stored. {mend}",
-        )
-    return Finding(Level.OK, "clock", f"It says {now:%Y-%m-%d %H:%M:%S} UTC; compare with another clock.")
-
-
-def _clocks_door(session: Session, now: datetime) -> Finding:
-    until = session.scalar(select(Lease.until).where(Lease.name == "clock"))
-    if until is None or until < now:
-        return Finding(Level.WARN, "worker", "None is running, so nothing lapses or retires. `keymgr serve` runs one.")
-    return Finding(Level.OK, "worker", "One is running.")
-
-
-def _policy(session: Session) -> Finding:
-    policy = in_force(session)
-    if policy is None:
-        return Finding(Level.WARN, "policy", "None is in force, so nothing is issued. Run: keymgr policy apply")
-    commit = f", commit {policy.commit[:12]}" if policy.commit else ""
-    return Finding(Level.OK, "policy", f"Revision {policy.revision}{commit} is in force.")
-
-
-def _signing_keys(session: Session, settings: Settings) -> Finding:
-    try:
-        keyring = load_keyring(session, make_issuer(settings))
-    except VaultError as error:
-        return Finding(Level.FAIL, "signing keys", f"{error} They are opened with KEYMGR_KEK.")
-    if keyring is None:
-        return Finding(Level.WARN, "signing keys", "There is none yet; `keymgr serve` makes the first one.")
-    return Finding(Level.OK, "signing keys", f"{keyring.active.kid} signs; {len(keyring.verifying)} verify.")
-
-
-def _way_in(session: Session, settings: Settings) -> Finding:
-    if is_set_up(session) or settings.demo:
-        return Finding(Level.OK, "people", "Somebody can sign in.")
-    return Finding(
-        Level.WARN, "people", "Nobody can sign in yet; `keymgr serve` logs a one-time code for the first admin."
-    )
+        yield look_at_database(session)
+        yield from look_at_store(session, make_issuer(settings), now, demo=settings.demo)

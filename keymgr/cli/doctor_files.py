@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keymgr.cli.database import database_file
-from keymgr.cli.finding import Finding, Level
 from keymgr.config import Settings, files_with_secrets
+from keymgr.reconcile.finding import Finding, Level
 
 _MOUNTS = Path("/proc/self/mounts")
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")

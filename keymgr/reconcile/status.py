@@ -52,7 +52,7 @@ def read_status(session: Session, now: datetime) -> Status:
     effects = outstanding(session, now)
     return Status(
         applied=find_revision(session),
-        attempted=_last_attempt(session),
+        attempted=last_attempt(session),
         pinned_reason=None if head is None else head.pinned_reason,
         bad_digest=None if head is None else head.bad_digest,
         drift=find_drift(session),
@@ -68,7 +68,8 @@ def health_of(effects: Outstanding) -> Health:
     return Health.HEALTHY if effects.is_settled else Health.PROGRESSING
 
 
-def _last_attempt(session: Session) -> Attempt | None:
+def last_attempt(session: Session) -> Attempt | None:
+    """Read the last run of apply; None before the first."""
     columns = (
         PolicyAttempt.started_at,
         PolicyAttempt.finished_at,

@@ -53,6 +53,11 @@ def head() -> str:
     return str(_scripts().get_current_head())
 
 
+def stands_at(connection: Connection) -> tuple[str | None, str]:
+    """Name the revision that the database of an open connection stands at, and the newest this version knows."""
+    return MigrationContext.configure(connection).get_current_revision(), head()
+
+
 def pending(url: str) -> tuple[str, ...]:
     """List the revisions a database still lacks, oldest first; raises `StoreError` when it is newer than we are."""
     with _looking(url) as connection:

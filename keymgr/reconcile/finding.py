@@ -1,4 +1,4 @@
-"""What a check of `keymgr doctor` says: how bad it is, what it is about, and what to do."""
+"""What a look at the installation says of one thing: how bad it is, what it is about, and what to do."""
 
 from dataclasses import dataclass
 from enum import StrEnum
