@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from keymgr.keys.request_detail import state_of
 from keymgr.store.keys import KeyRequest, RequestState
 
 SHOWN_MAX = 200
@@ -13,7 +14,10 @@ SHOWN_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One line of the list; a waiting request whose time is over is shown as lapsed before the clock says so."""
+    """One line of the list; a request whose time is over is shown as lapsed before the clock says so.
+
+    An approved one can be claimed until `claim_until`; `key_id` is the key that came of it.
+    """
 
     id: str
     name: str
@@ -30,6 +34,8 @@ class RequestRow:
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
+    claim_until: datetime | None
+    key_id: str | None
 
 
 def requests_of(session: Session, owners: frozenset[str] | None, *, now: datetime) -> tuple[RequestRow, ...]:
@@ -41,7 +47,6 @@ def requests_of(session: Session, owners: frozenset[str] | None, *, now: datetim
 
 
 def _row(request: KeyRequest, now: datetime) -> RequestRow:
-    over = request.state == RequestState.WAITING and request.expires_at <= now
     return RequestRow(
         id=request.id,
         name=request.name,
@@ -54,8 +59,10 @@ def _row(request: KeyRequest, now: datetime) -> RequestRow:
         justification=request.justification,
         rule=request.rule,
         rule_source=request.rule_source,
-        state=RequestState.LAPSED if over else RequestState(request.state),
+        state=state_of(request, now),
         created_at=request.created_at,
         expires_at=request.expires_at,
         decided_at=request.decided_at,
+        claim_until=request.claim_until,
+        key_id=request.key_id,
     )
