@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.case import Case
@@ -119,8 +119,9 @@ def _rotate(session: Session, key: Key, case: Case, decision: Allowed, overlap: 
     old = _step_down(session, key, overlap, case.now)
     _grant_anew(key, case, decision)
     session.flush()
+    generation = _last_generation(session, key.id) + 1
     minted = mint_credential(
-        session, key, generation=old.generation + 1, policy=case.in_force.policy, issuer=case.issuer, now=case.now
+        session, key, generation=generation, policy=case.in_force.policy, issuer=case.issuer, now=case.now
     )
     tell(session, case.issuer.audit_level, case.actor, case.now, _event(key, case, minted, old))
     announce(session, ChangeKind.KEY, key.id, case.now)
@@ -143,6 +144,11 @@ def _step_down(session: Session, key: Key, overlap: timedelta, now: datetime) ->
     session.flush()
     assert old is not None  # noqa: S101 - a key has a current credential from its first transaction on.
     return old
+
+
+def _last_generation(session: Session, key_id: str) -> int:
+    """Count credentials that were given up as well: after an undone rotation the newest is not the current one."""
+    return session.scalars(select(func.max(Credential.generation)).where(Credential.key_id == key_id)).one()
 
 
 def _grant_anew(key: Key, case: Case, decision: Allowed) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from keymgr.keys.sources import add_sources
 from keymgr.keys.upsert import insert_or_add
+from keymgr.keys.usage_hours import count_old_secrets
 from keymgr.store.base import EPOCH
 from keymgr.store.keys import Credential, Key
 from keymgr.store.usage import Usage, UsageDay
@@ -55,6 +56,7 @@ def record_batch(session: Session, counts: Iterable[Calls]) -> None:
         return
     insert_or_add(session, Usage, _hours(batch), "calls")
     insert_or_add(session, UsageDay, _days(batch), "calls")
+    count_old_secrets(session, [(use.credential_id, use.code, use.last_at, use.calls, use.address) for use in batch])
     accepted = [each for each in batch if each.code is VerdictCode.OK]
     if accepted:
         _move_last_use(session, accepted)
