@@ -9,7 +9,7 @@ from keymgr.keys.case import Case
 from keymgr.keys.formalities import lacking
 from keymgr.keys.gate import gate, gate_under_lock
 from keymgr.keys.held import with_keys_held
-from keymgr.keys.hold import hold
+from keymgr.keys.hold import crowded, hold
 from keymgr.keys.issue import issue
 from keymgr.keys.issuer import Issuer
 from keymgr.keys.moved import answer_moved
@@ -80,7 +80,7 @@ def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refus
     seen = order.seen_revision
     if seen is not None and answer_moved(session, case, seen, decision):
         return PolicyMoved(seen, case.in_force.revision, case.explain())
-    lacks = _lacks(decision, order)
+    lacks = lacks_of(decision, order) or _crowd(session, case, decision)
     if lacks:
         return Incomplete(lacks)
     remember(session, case, decision)
@@ -95,11 +95,17 @@ def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refus
             assert_never(decision)
 
 
-def _lacks(decision: Decision, order: Order) -> tuple[Lack, ...]:
+def lacks_of(decision: Decision, order: Order) -> tuple[Lack, ...]:
+    """List what the order does not say and the approval policy asks for."""
     if isinstance(decision, Denied):
         return ()
     ticket = str(order.evidence.facts.get("issuance.ticket", ""))
     return lacking(decision.rule.approval, reason=order.justification, ticket=ticket)
+
+
+def _crowd(session: Session, case: Case, decision: Decision) -> tuple[Lack, ...]:
+    crowd = crowded(session, case.asker.id, case.now) if isinstance(decision, NeedsApproval) else None
+    return () if crowd is None else (crowd,)
 
 
 def _refuse(session: Session, case: Case, decision: Denied, name: str) -> Refused:

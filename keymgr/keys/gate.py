@@ -27,10 +27,15 @@ def gate(in_force: InForce | None, issuer: Issuer) -> InForce | Closed:
 def gate_under_lock(session: Session, in_force: InForce | None, issuer: Issuer, *, owner: str) -> InForce | Closed:
     """Answer the same, with the policy kept from changing and the owner's other asks kept waiting until commit."""
     opened = gate(in_force, issuer)
-    if isinstance(opened, Closed):
-        return opened
+    return opened if isinstance(opened, Closed) else policy_under_lock(session, opened, owner=owner)
+
+
+def policy_under_lock(session: Session, in_force: InForce | None, *, owner: str) -> InForce | Closed:
+    """Answer the policy to decide by, kept from changing until commit, for what is done even when issuing is off."""
+    if in_force is None:
+        return NO_POLICY
     share_policy(session)
-    if session.scalar(select(PolicyHead.revision_id)) != opened.revision:
+    if session.scalar(select(PolicyHead.revision_id)) != in_force.revision:
         return JUST_REPLACED
     take_turn(session, f"owner {owner}")
-    return opened
+    return in_force

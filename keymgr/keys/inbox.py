@@ -16,14 +16,27 @@ from keymgr.keys.routing import (
     route,
     signed_of_waiting,
 )
-from keymgr.policy.approving import May, MayNot, StepStanding, could_approve, may_approve, steps_of
-from keymgr.policy.model import Asker, InForce, Risk
+from keymgr.policy.approving import (
+    May,
+    MayNot,
+    StepStanding,
+    could_approve,
+    may_approve,
+    may_break,
+    may_break_glass,
+    steps_of,
+)
+from keymgr.policy.model import ApprovalPolicy, Asker, InForce, Risk
 from keymgr.store.keys import KeyRequest, RequestState
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One waiting request as one person sees it; `is_own` means that the person is a party to it."""
+    """One waiting request as one person sees it.
+
+    `is_own` means that the person is a party to it, `may_break_glass` that the policy lets them grant it alone in an
+    emergency.
+    """
 
     id: str
     name: str
@@ -43,12 +56,16 @@ class InboxRow:
     steps: tuple[StepStanding, ...]
     verdict: May | MayNot
     is_own: bool
+    may_break_glass: bool
 
 
 def inbox(
     session: Session, opened: InForce, person: Asker, *, asker_of: AskerOf, now: datetime
 ) -> tuple[InboxRow, ...]:
-    """List what waits and concerns the person, oldest first: requests they could approve at any step, and their own."""
+    """List what waits and concerns the person, oldest first: what they could approve at any step, and their own.
+
+    Who is named for emergencies sees what they could grant then.
+    """
     return tuple(_rows(session, opened, person, asker_of, now))
 
 
@@ -66,7 +83,7 @@ def _rows(session: Session, opened: InForce, person: Asker, asker_of: AskerOf, n
     for request in session.scalars(statement.order_by(KeyRequest.created_at, KeyRequest.id)):
         approval = approval_now(opened, request, look_up, now)
         parties = parties_of(request)
-        if approval is None or not (person.id in parties or could_approve(approval, person)):
+        if approval is None or not _concerns(approval, person, parties):
             continue
         way = route(approval, signed.get(request.id, ()), parties=parties, asker_of=look_up)
         yield InboxRow(
@@ -88,7 +105,12 @@ def _rows(session: Session, opened: InForce, person: Asker, asker_of: AskerOf, n
             steps=steps_of(approval, way.signatures),
             verdict=may_approve(approval, person, way.signatures, parties=parties),
             is_own=person.id in parties,
+            may_break_glass=may_break_glass(approval, person, parties=parties) is None,
         )
+
+
+def _concerns(approval: ApprovalPolicy, person: Asker, parties: frozenset[str]) -> bool:
+    return person.id in parties or could_approve(approval, person) or may_break(approval, person)
 
 
 def _risk(opened: InForce, request: KeyRequest) -> Risk | None:

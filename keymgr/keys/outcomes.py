@@ -210,7 +210,17 @@ SuspendOutcome = Suspended | NotYours | NotNow | AlreadyDone
 ResumeOutcome = Resumed | NotYours | NotNow | AlreadyDone
 WithdrawOutcome = Withdrawn | NotYours | NotNow | AlreadyDone
 ApproveOutcome = (
-    Signed | Approved | Refused | Closed | MayNotDecide | Changed | NotNarrower | NotYours | NotNow | AlreadyDone
+    Signed
+    | Approved
+    | Incomplete
+    | Refused
+    | Closed
+    | MayNotDecide
+    | Changed
+    | NotNarrower
+    | NotYours
+    | NotNow
+    | AlreadyDone
 )
 RefuseOutcome = RequestRefused | Incomplete | Closed | MayNotDecide | Changed | NotYours | NotNow | AlreadyDone
 BreakGlassOutcome = Approved | Incomplete | Refused | Closed | MayNotDecide | Changed | NotYours | NotNow | AlreadyDone

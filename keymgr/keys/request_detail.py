@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.held import with_keys_held
+from keymgr.keys.request_states import state_of
 from keymgr.keys.routing import AskerOf, parties_of, route, signed_of, wish_of
 from keymgr.keys.terms import evidence_of
-from keymgr.policy.approving import Signature, StepStanding, could_approve, is_met, steps_of
+from keymgr.policy.approving import Signature, StepStanding, could_approve, is_met, may_break, steps_of
 from keymgr.policy.decide import decide
 from keymgr.policy.decision import Allowed, Decision, Denied
 from keymgr.policy.model import ApprovalPolicy, Asker, InForce, PortalPermission
@@ -162,19 +163,7 @@ def may_see(
     if detail.approval is not None and could_approve(detail.approval, person):
         return True
     decided = {detail.decided_by, *(signature.person for signature in detail.signatures)}
-    return person.id in decided or _may_break(detail.approval, person)
-
-
-def state_of(request: KeyRequest, now: datetime) -> RequestState:
-    """Say where a request stands; one whose time is over has lapsed before the clock says so."""
-    until = {RequestState.WAITING: request.expires_at, RequestState.APPROVED: request.claim_until}
-    state = RequestState(request.state)
-    ends_at = until.get(state)
-    return RequestState.LAPSED if ends_at is not None and ends_at <= now else state
-
-
-def _may_break(approval: ApprovalPolicy | None, person: Asker) -> bool:
-    return approval is not None and person.id.partition(":")[2] in approval.break_glass
+    return person.id in decided or (detail.approval is not None and may_break(detail.approval, person))
 
 
 def _decision(

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keymgr.keys.request_detail import state_of
+from keymgr.keys.request_states import state_of
 from keymgr.store.keys import KeyRequest, RequestState
 
 SHOWN_MAX = 200
@@ -34,8 +34,13 @@ class RequestRow:
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
+    decided_by: str | None
+    decision_reason: str | None
     claim_until: datetime | None
     key_id: str | None
+    nudged_at: datetime | None
+    break_glass: bool
+    wish_digest: str
 
 
 def requests_of(session: Session, owners: frozenset[str] | None, *, now: datetime) -> tuple[RequestRow, ...]:
@@ -63,6 +68,11 @@ def _row(request: KeyRequest, now: datetime) -> RequestRow:
         created_at=request.created_at,
         expires_at=request.expires_at,
         decided_at=request.decided_at,
+        decided_by=request.decided_by,
+        decision_reason=request.decision_reason,
         claim_until=request.claim_until,
         key_id=request.key_id,
+        nudged_at=request.nudged_at,
+        break_glass=request.break_glass,
+        wish_digest=request.wish_digest,
     )

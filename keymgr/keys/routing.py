@@ -53,14 +53,21 @@ def approval_now(opened: InForce, request: KeyRequest, asker_of: AskerOf, now: d
 
     A request that was routed by this very revision is not judged again, so that lists stay quick.
     """
-    if request.revision_id == opened.revision:
-        return opened.policy.rules[request.rule].approval
+    rule = opened.policy.rules.get(request.rule) if request.revision_id == opened.revision else None
+    if rule is not None:
+        return rule.approval
     asker = asker_of(request.owner)
     if asker is None:
         return None
     seconds = int((now - EPOCH).total_seconds())
     decision = decide(opened.policy, asker, wish_of(request), evidence_of(request.evidence), seconds)
     return None if isinstance(decision, Denied) else decision.rule.approval
+
+
+def routed(opened: InForce, request: KeyRequest) -> ApprovalPolicy | None:
+    """Find what the rule that routed the request asks for now; None where that rule is gone."""
+    rule = opened.policy.rules.get(request.rule)
+    return None if rule is None else rule.approval
 
 
 def route(approval: ApprovalPolicy, signed: Signed, *, parties: frozenset[str], asker_of: AskerOf) -> Route:

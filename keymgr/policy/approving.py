@@ -77,9 +77,9 @@ def may_approve(
     approval: ApprovalPolicy, person: Asker, signatures: Sequence[Signature], *, parties: frozenset[str]
 ) -> May | MayNot:
     """Tell whether the person may approve now, and which step that is; `signatures` are those that count."""
-    barred = _barred(person, parties)
-    if barred is not None:
-        return barred
+    bar = barred(person, parties)
+    if bar is not None:
+        return bar
     if any(signature.person == person.id for signature in signatures):
         return MayNot(NotApprover.SIGNED, "You have approved this already, and nobody counts twice.")
     if not could_approve(approval, person):
@@ -92,14 +92,14 @@ def may_approve(
 
 def may_refuse(approval: ApprovalPolicy, person: Asker, *, parties: frozenset[str]) -> MayNot | None:
     """Say why the person may not refuse a request; None when they may: whoever is named in any step may."""
-    return _barred(person, parties) or (None if could_approve(approval, person) else _not_named(approval))
+    return barred(person, parties) or (None if could_approve(approval, person) else _not_named(approval))
 
 
 def may_break_glass(approval: ApprovalPolicy, person: Asker, *, parties: frozenset[str]) -> MayNot | None:
     """Say why the person may not grant in an emergency; None when they may, because the policy names them."""
-    barred = _barred(person, parties)
-    if barred is not None or person.id.partition(":")[2] in approval.break_glass:
-        return barred
+    bar = barred(person, parties)
+    if bar is not None or may_break(approval, person):
+        return bar
     who = any_of(sorted(approval.break_glass)) or "nobody"
     return MayNot(NotApprover.NOT_NAMED, f"In an emergency {approval.name} lets {who} grant alone; you are not named.")
 
@@ -142,23 +142,13 @@ def could_approve(approval: ApprovalPolicy, person: Asker) -> bool:
     return any(is_named(step, person) for step in approval.steps)
 
 
-def is_named(step: ApprovalStep, person: Asker) -> bool:
-    """Tell whether the person is in one of the step's teams or has one of its roles."""
-    return not step.teams.isdisjoint(person.teams) or not step.roles.isdisjoint(person.roles)
+def may_break(approval: ApprovalPolicy, person: Asker) -> bool:
+    """Tell whether the policy names the person for emergencies, by sign-in name."""
+    return person.id.partition(":")[2] in approval.break_glass
 
 
-def _counts(
-    approval: ApprovalPolicy, person: Asker, step: int, kept: Sequence[Signature], parties: frozenset[str]
-) -> bool:
-    if _barred(person, parties) is not None or step >= len(approval.steps):
-        return False
-    if any(signature.person == person.id for signature in kept):
-        return False
-    given = sum(signature.step == step for signature in kept)
-    return given < approval.steps[step].count and is_named(approval.steps[step], person)
-
-
-def _barred(person: Asker, parties: frozenset[str]) -> MayNot | None:
+def barred(person: Asker, parties: frozenset[str]) -> MayNot | None:
+    """Say why the person decides nothing about this request, whoever the policy names; None when nothing bars them."""
     if person.id in parties:
         return MayNot(NotApprover.PARTY, "You asked for this, so someone else must decide.")
     if person.kind is not OwnerKind.USER:
@@ -168,6 +158,22 @@ def _barred(person: Asker, parties: frozenset[str]) -> MayNot | None:
             NotApprover.INACTIVE, "Your account is not active, so your approval does not count. Ask an admin."
         )
     return None
+
+
+def is_named(step: ApprovalStep, person: Asker) -> bool:
+    """Tell whether the person is in one of the step's teams or has one of its roles."""
+    return not step.teams.isdisjoint(person.teams) or not step.roles.isdisjoint(person.roles)
+
+
+def _counts(
+    approval: ApprovalPolicy, person: Asker, step: int, kept: Sequence[Signature], parties: frozenset[str]
+) -> bool:
+    if barred(person, parties) is not None or step >= len(approval.steps):
+        return False
+    if any(signature.person == person.id for signature in kept):
+        return False
+    given = sum(signature.step == step for signature in kept)
+    return given < approval.steps[step].count and is_named(approval.steps[step], person)
 
 
 def _not_named(approval: ApprovalPolicy) -> MayNot:
