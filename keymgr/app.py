@@ -10,6 +10,7 @@ from flask import Flask
 from keymgr import api, db, web
 from keymgr.config import Settings, load
 from keymgr.config.logs import speak
+from keymgr.config.shown import shown
 from keymgr.parts import make_hook, make_issuer, make_limiter, make_throttle, make_verifier
 from keymgr.reconcile.live import in_force
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         session_idle_seconds=settings.session_idle_minutes * 60,
         session_absolute_seconds=settings.session_hours * 3600,
         reauth_seconds=settings.reauth_minutes * 60,
+        installation=_installation(settings),
         forge_url=settings.forge_url,
         policy_folder=settings.policies.name,
     )
@@ -62,6 +64,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.demo:
         app.wsgi_app = OnlyHere(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware.
     return app
+
+
+def _installation(settings: Settings) -> web.Installation:
+    """Say of the settings what admins may see."""
+    lines = (
+        web.SettingLine(each.name, each.value, each.default, each.description, each.secret) for each in shown(settings)
+    )
+    return web.Installation(
+        settings=tuple(lines),
+        policies=settings.policies,
+        pulls=settings.policy_pull_url is not None,
+        forge_kind=settings.forge_kind,
+    )
 
 
 def _bare(settings: Settings) -> Flask:

@@ -27,6 +27,7 @@ _TOO_COMMON = (
     "administrator",
     "keymgr",
 )
+_CLEAR = "abcdefghjkmnpqrstuvwxyz23456789"
 _SLOTS = threading.BoundedSemaphore(2)
 """How many hashes one process works out at once: each takes 64 MiB, and sign-in must not starve the rest."""
 
@@ -35,6 +36,11 @@ def hash_password(password: str, hasher: PasswordHasher = HASHER) -> str:
     """Hash a password under a fresh salt."""
     with _SLOTS:
         return hasher.hash(_bytes(password))
+
+
+def fresh_password() -> str:
+    """Make a password of almost 100 random bits that can be read out: five groups of four letters and digits."""
+    return "-".join("".join(secrets.choice(_CLEAR) for _ in range(4)) for _ in range(5))
 
 
 def verify(password_hash: str | None, password: str, hasher: PasswordHasher = HASHER) -> bool:

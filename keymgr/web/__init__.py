@@ -32,10 +32,10 @@ from keymgr.web import (
     what_if,
     wording,
 )
-from keymgr.web.desk import Desk
+from keymgr.web.desk import Desk, Installation, SettingLine
 from keymgr.web.portal import DESK, portal
 
-__all__ = ["PAGES", "Desk", "register"]
+__all__ = ["PAGES", "Desk", "Installation", "SettingLine", "register"]
 
 PAGES = (
     errors,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -9,6 +10,31 @@ from keymgr.keys.issuer import Issuer
 from keymgr.keys.verify import Verifier
 from keymgr.people.throttle import Throttle
 from keymgr.policy.model import InForce, Network
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting as a page shows it; of a secret `value` tells only whether it is set."""
+
+    name: str
+    value: str
+    default: str
+    description: str
+    secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What admins are told of this installation; nothing in it is secret.
+
+    `policies` is the policy folder of this machine, `pulls` tells whether the clock fetches policy from a repository,
+    `forge_kind` names the forge that may call, None for none.
+    """
+
+    settings: tuple[SettingLine, ...] = ()
+    policies: Path = Path("policies")
+    pulls: bool = False
+    forge_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +60,4 @@ class Desk:
     forge_url: str | None = None
     policy_folder: str = "policies"
     reauth_seconds: int = 15 * 60
+    installation: Installation = Installation()
