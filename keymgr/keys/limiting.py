@@ -72,6 +72,14 @@ class Limiter:
             drawn = self._draw_one_by_one(windows, cost)
         return tuple(_state(window, one, now) for window, one in zip(windows, drawn, strict=True))
 
+    def look(self, windows: Sequence[Window], now: float) -> tuple[WindowState, ...]:
+        """Say how the windows stand and take nothing; raises `StorageError` when it cannot tell."""
+        if isinstance(self._storage, SharedCounters):
+            drawn = self._storage.look([window.draw for window in windows], now)
+        else:
+            drawn = tuple(self._standing(window.draw, fits=True) for window in windows)
+        return tuple(_state(window, one, now) for window, one in zip(windows, drawn, strict=True))
+
     def close(self) -> None:
         """Let go of the counter file, if there is one."""
         if isinstance(self._storage, SharedCounters):
@@ -82,17 +90,22 @@ class Limiter:
         drawn = []
         fits = True
         for window in windows:
-            draw = window.draw
-            item = RateLimitItemPerSecond(draw.amount, draw.seconds, namespace=f"keymgr-{_STRATEGY}")
-            fits = fits and self._one_by_one.hit(item, draw.name, cost=cost)
-            stats = self._one_by_one.get_window_stats(item, draw.name)
-            drawn.append(Drawn(draw.amount - stats.remaining, stats.reset_time, fits or stats.remaining >= cost))
+            fits = fits and self._one_by_one.hit(_item(window.draw), window.draw.name, cost=cost)
+            drawn.append(self._standing(window.draw, fits=fits, cost=cost))
         return tuple(drawn)
+
+    def _standing(self, draw: Draw, *, fits: bool, cost: int = 0) -> Drawn:
+        stats = self._one_by_one.get_window_stats(_item(draw), draw.name)
+        return Drawn(draw.amount - stats.remaining, stats.reset_time, fits or stats.remaining >= cost)
 
 
 def retry_after_seconds(states: Sequence[WindowState]) -> int:
     """Say when it makes sense to try again: when the last of the windows that refused starts over."""
     return max((max(1, state.resets_in_seconds) for state in states if not state.fits), default=1)
+
+
+def _item(draw: Draw) -> RateLimitItemPerSecond:
+    return RateLimitItemPerSecond(draw.amount, draw.seconds, namespace=f"keymgr-{_STRATEGY}")
 
 
 def _window(prefix: str, limit: RateLimit, *counted_by: str, is_quota: bool = False) -> Window:

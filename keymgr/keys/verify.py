@@ -11,7 +11,7 @@ from limits.errors import StorageError
 
 from keymgr.keys.flush import UsageBuffer
 from keymgr.keys.known import Known, standing
-from keymgr.keys.limiting import Limiter, retry_after_seconds
+from keymgr.keys.limiting import Limiter, WindowState, retry_after_seconds
 from keymgr.keys.signatures import Proof, Signatures
 from keymgr.keys.verdict import MESSAGES, Question, Verdict, refused
 from keymgr.policy.model import TokenForm
@@ -65,6 +65,16 @@ class Verifier:
         if verdict.known is not None:
             self.usage.count(verdict.known.facts, verdict.code, question.address, now)
         return verdict
+
+    def limits_of(self, credential_id: str, now: datetime) -> tuple[WindowState, ...] | None:
+        """Say how the limits of a key stand without counting a call; None when that cannot be told."""
+        try:
+            self.states.signing_keys()
+            known = self.states.credential(credential_id)
+            return None if known is None else self.limiter.look(known.windows, now.timestamp())
+        except (StatesUnavailableError, StorageError) as error:
+            _log.warning("How limits stand could not be read: %s", error)
+            return None
 
     def close(self) -> None:
         """Write the usage that was counted and let go of files; the next question opens them again."""
