@@ -1,20 +1,40 @@
 """Lists of keys: searched, filtered, sorted and paged by the database, ten thousand of them as quick as ten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
+from keymgr.keys.matching import Filters, conditions
 from keymgr.keys.status import Status, is_current, old_good_until, status_at
-from keymgr.store.keys import Credential, Key, KeyState, Usage
+from keymgr.keys.usage import calls_by_day, first_day
+from keymgr.store.keys import Credential, Key, KeyState
+from keymgr.store.usage import UsageDay
+from keymgr.tokens.verdicts import VerdictCode
+
+__all__ = (
+    "Direction",
+    "Filters",
+    "KeyRow",
+    "Page",
+    "Sort",
+    "each_row",
+    "find_row",
+    "listing",
+    "matching_ids",
+    "rows_among",
+    "rows_of",
+)
 
 PAGE_SIZE = 50
-SEARCH_LENGTH_MAX = 80
-CALLS_WINDOW = timedelta(days=7)
+CALLS_DAYS = 7
+CHART_DAYS = 30
+_ROWS_AT_ONCE = 500
+_EVERYTHING = Filters()
 
 
 class Sort(StrEnum):
@@ -36,25 +56,11 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list shows; an empty text or None does not restrict.
-
-    `search` finds a part of the name, or the beginning of a key's or its current credential's id; of more than 80
-    characters the rest is ignored.
-    """
-
-    search: str = ""
-    service: str | None = None
-    environment: str | None = None
-    owner: str | None = None
-    status: Status | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class KeyRow:
     """One line of the list. `token_expires_at` is when the current token ends, `expires_at` when the key does.
 
-    `old_good_until` is set during a rotation's overlap; `calls` counts every presentation in the last seven days.
+    `old_good_until` is set during a rotation's overlap. `calls` counts every presentation in the last seven days (UTC,
+    today among them); `accepted` and `refused` are those of each of the last thirty.
     """
 
     id: str
@@ -73,6 +79,8 @@ class KeyRow:
     last_used_at: datetime | None
     last_used_from: str | None
     calls: int
+    accepted: tuple[int, ...]
+    refused: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,33 +98,64 @@ def listing(
     owners: frozenset[str] | None,
     *,
     now: datetime,
-    filters: Filters = Filters(),
+    filters: Filters = _EVERYTHING,
     sort: Sort = Sort.EXPIRES,
     direction: Direction = Direction.ASCENDING,
     number: int = 1,
 ) -> Page:
     """List the keys of `owners` (None: everybody's); a page number beyond the last gives the last."""
-    conditions = _conditions(owners, filters, now)
-    matching = select(Key.id).join(Credential, is_current()).where(*conditions)
-    total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    found = conditions(owners, filters, now)
+    total = session.scalar(select(func.count()).select_from(Key).where(*found)) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     shown = min(max(1, number), pages)
-    ordered = matching.order_by(*_order(sort, direction, now)).limit(PAGE_SIZE).offset((shown - 1) * PAGE_SIZE)
-    return Page(_rows(session, session.scalars(ordered).all(), now), total, shown, pages)
+    ordered = _ordered(found, sort, direction, now).limit(PAGE_SIZE).offset((shown - 1) * PAGE_SIZE)
+    return Page(rows_of(session, session.scalars(ordered).all(), now=now), total, shown, pages)
+
+
+def matching_ids(
+    session: Session,
+    owners: frozenset[str] | None,
+    *,
+    now: datetime,
+    filters: Filters,
+    sort: Sort = Sort.EXPIRES,
+    direction: Direction = Direction.ASCENDING,
+    most: int | None = None,
+) -> tuple[str, ...]:
+    """Name the keys of all pages in their order, at most so many of them."""
+    ordered = _ordered(conditions(owners, filters, now), sort, direction, now)
+    return tuple(session.scalars(ordered if most is None else ordered.limit(most)))
 
 
 def find_row(session: Session, key_id: str, owners: frozenset[str] | None, *, now: datetime) -> KeyRow | None:
     """Read the line of one key; None when there is none among `owners`."""
-    key_ids = session.scalars(select(Key.id).where(Key.id == key_id, *_conditions(owners, Filters(), now))).all()
-    return next(iter(_rows(session, key_ids, now)), None)
+    return next(iter(rows_among(session, (key_id,), owners, now=now)), None)
 
 
-def _rows(session: Session, key_ids: Sequence[str], now: datetime) -> tuple[KeyRow, ...]:
-    """Read the lines of these keys, in this order; what costs time is worked out for them alone."""
-    columns = (column.label(name) for name, column in _columns(now).items())
-    statement = select(*columns).join(Credential, is_current()).where(Key.id.in_(key_ids))
-    found = {row["id"]: _row(row) for row in session.execute(statement).mappings()}
-    return tuple(found[key_id] for key_id in key_ids)
+def rows_among(
+    session: Session, key_ids: Sequence[str], owners: frozenset[str] | None, *, now: datetime
+) -> tuple[KeyRow, ...]:
+    """Read the lines of those among these keys that are of `owners`, in this order, each once."""
+    statement = select(Key.id).where(Key.id.in_(key_ids), *conditions(owners, _EVERYTHING, now))
+    known = frozenset(session.scalars(statement))
+    return rows_of(session, [key_id for key_id in dict.fromkeys(key_ids) if key_id in known], now=now)
+
+
+def rows_of(session: Session, key_ids: Sequence[str], *, now: datetime) -> tuple[KeyRow, ...]:
+    """Read the lines of keys that are there, in this order; what costs time is worked out for them alone."""
+    return tuple(each_row(session, key_ids, now=now))
+
+
+def each_row(session: Session, key_ids: Sequence[str], *, now: datetime) -> Iterator[KeyRow]:
+    """Do the same a part at a time, for lists of any length."""
+    for start in range(0, len(key_ids), _ROWS_AT_ONCE):
+        part = key_ids[start : start + _ROWS_AT_ONCE]
+        columns = (column.label(name) for name, column in _columns(now).items())
+        statement = select(*columns).join(Credential, is_current()).where(Key.id.in_(part))
+        found = {row["id"]: row for row in session.execute(statement).mappings()}
+        days = calls_by_day(session, part, days=CHART_DAYS, now=now)
+        for key_id in part:
+            yield _row(found[key_id], [day.calls for day in days[key_id]])
 
 
 def _columns(now: datetime) -> dict[str, ColumnElement[Any]]:
@@ -136,55 +175,46 @@ def _columns(now: datetime) -> dict[str, ColumnElement[Any]]:
         "old_good_until": old_good_until(now),
         "last_used_at": Key.last_used_at.expression,
         "last_used_from": Key.last_used_from.expression,
-        "calls": _calls(now),
     }
 
 
-def _calls(now: datetime) -> ColumnElement[int]:
-    """Write the sum of calls, one key at a time: the database works it out for the lines it shows."""
-    total = cast(func.coalesce(func.sum(Usage.calls), 0), BigInteger)
-    recent = (Usage.key_id == Key.id, Usage.hour >= now - CALLS_WINDOW)
-    return select(total).where(*recent).correlate(Key).scalar_subquery()
+def _row(row: Mapping[Any, Any], days: Sequence[Mapping[str, int]]) -> KeyRow:
+    accepted = tuple(calls.get(VerdictCode.OK.value, 0) for calls in days)
+    refused = tuple(sum(calls.values()) - good for calls, good in zip(days, accepted, strict=True))
+    calls = sum(accepted[-CALLS_DAYS:] + refused[-CALLS_DAYS:])
+    known = {**row, "scopes": tuple(row["scopes"]), "status": Status(row["status"])}
+    return KeyRow(**known, calls=calls, accepted=accepted, refused=refused)
 
 
-def _conditions(owners: frozenset[str] | None, filters: Filters, now: datetime) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if owners is not None:
-        conditions.append(Key.owner.in_(sorted(owners)))
-    exact = ((Key.service, filters.service), (Key.environment, filters.environment), (Key.owner, filters.owner))
-    conditions.extend(column == value for column, value in exact if value is not None)
-    if filters.status is not None:
-        conditions.append(status_at(now) == filters.status.value)
-    text = "".join(character for character in filters.search if character.isprintable())
-    text = text.strip()[:SEARCH_LENGTH_MAX].rstrip()
-    if text:
-        conditions.append(_matches(text))
-    return conditions
+def _ordered(found: Sequence[ColumnElement[bool]], sort: Sort, direction: Direction, now: datetime) -> Select[str]:
+    """Put ids in order, joining only what the order needs."""
+    statement = select(Key.id).where(*found)
+    first: list[ColumnElement[Any]] = []
+    column: ColumnElement[Any]
+    if sort is Sort.EXPIRES:
+        statement = statement.join(Credential, is_current())
+        is_over = or_(Key.state == KeyState.REVOKED, Credential.expires_at <= now)
+        first, column = [case((is_over, 1), else_=0)], Credential.expires_at.expression
+    elif sort is Sort.CALLS:
+        column = _recent_calls(now)
+    else:
+        column = _plain(sort)
+    by = column.asc() if direction is Direction.ASCENDING else column.desc()
+    return statement.order_by(*first, by.nulls_last() if sort is Sort.LAST_USED else by, Key.id)
 
 
-def _matches(text: str) -> ColumnElement[bool]:
-    return or_(
-        Key.name.icontains(text, autoescape=True),
-        Key.id.startswith(text.lower(), autoescape=True),
-        Credential.id.startswith(text.lower(), autoescape=True),
-    )
-
-
-def _order(sort: Sort, direction: Direction, now: datetime) -> tuple[ColumnElement[Any], ...]:
+def _plain(sort: Sort) -> ColumnElement[Any]:
     by: dict[Sort, ColumnElement[Any]] = {
-        Sort.EXPIRES: Credential.expires_at.expression,
         Sort.NAME: func.lower(Key.name),
         Sort.SERVICE: Key.service.expression,
         Sort.LAST_USED: Key.last_used_at.expression,
-        Sort.CALLS: _calls(now),
         Sort.CREATED: Key.created_at.expression,
     }
-    column = by[sort].asc() if direction is Direction.ASCENDING else by[sort].desc()
-    if sort is not Sort.EXPIRES:
-        return column.nulls_last(), Key.id.expression
-    is_over = or_(Key.state == KeyState.REVOKED, Credential.expires_at <= now)
-    return case((is_over, 1), else_=0), column, Key.id.expression
+    return by[sort]
 
 
-def _row(row: Mapping[Any, Any]) -> KeyRow:
-    return KeyRow(**{**row, "scopes": tuple(row["scopes"]), "status": Status(row["status"])})
+def _recent_calls(now: datetime) -> ColumnElement[int]:
+    """Sum up a key's week: by primary key, so that neither database needs to know how full the table is."""
+    total = cast(func.coalesce(func.sum(UsageDay.calls), 0), BigInteger)
+    week = (UsageDay.key_id == Key.id, UsageDay.day >= first_day(CALLS_DAYS, now))
+    return select(total).where(*week).correlate(Key).scalar_subquery()

@@ -44,6 +44,29 @@ def status_at(now: datetime) -> Case[str]:
     )
 
 
+def has_status(status: Status, now: datetime) -> ColumnElement[bool]:
+    """Write the condition over `Key` alone that its word is this one, in a form that needs no work on other keys."""
+    revoked, active = Key.state == KeyState.REVOKED, Key.state == KeyState.ACTIVE
+    soon = now + EXPIRING
+    current = select(Credential.key_id).where(Credential.state == CredentialState.CURRENT)
+    works = Key.id.in_(current.where(Credential.expires_at > now))
+    retiring = select(Credential.key_id).where(Credential.state == CredentialState.RETIRING)
+    old_works = retiring.where(Credential.retires_at > now)
+    words: dict[Status, ColumnElement[bool]] = {
+        Status.REVOKED: revoked,
+        Status.EXPIRED: and_(~revoked, Key.id.in_(current.where(Credential.expires_at <= now))),
+        Status.SUSPENDED: and_(Key.state == KeyState.SUSPENDED, works),
+        Status.GRACE: and_(active, works, Key.id.in_(old_works)),
+        Status.EXPIRING: and_(
+            active,
+            Key.id.in_(current.where(Credential.expires_at > now, Credential.expires_at <= soon)),
+            Key.id.not_in(old_works),
+        ),
+        Status.ACTIVE: and_(active, Key.id.in_(current.where(Credential.expires_at > soon)), Key.id.not_in(old_works)),
+    }
+    return words[status]
+
+
 def old_good_until(now: datetime) -> ColumnElement[datetime | None]:
     """Write until when the key's old secret is good, None where there is none any more."""
     old = aliased(Credential)

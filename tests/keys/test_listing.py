@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from keymgr.keys.listing import Direction, Filters, KeyRow, Sort, find_row, listing
+from keymgr.keys.listing import Direction, Filters, KeyRow, Sort, each_row, find_row, listing, matching_ids, rows_among
 from keymgr.keys.revoke import RevokeReason, revoke
 from keymgr.keys.rotate import rotate
 from keymgr.keys.status import Status
@@ -91,6 +91,8 @@ def test_a_line_says_all_the_list_shows(session: Session, counter: Counter) -> N
             last_used_at=counter.now,
             last_used_from="10.0.0.9",
             calls=7,
+            accepted=(0,) * 21 + (9,) + (0,) * 7 + (5,),
+            refused=(0,) * 29 + (2,),
         ),
     )
 
@@ -147,10 +149,12 @@ def test_the_word_follows_time_and_what_was_decided(session: Session, counter: C
     row = find_row(session, rotated.key_id, MINE, now=counter.now)
     assert row is not None
     assert row.old_good_until == counter.now + 7 * DAY
-    for status in ("Active", "Grace", "Suspended", "Revoked"):
-        found = listing(session, MINE, now=counter.now, filters=Filters(status=Status(status)))
-        assert [at_first[row.name] for row in found.rows] == [status]
-        assert found.total == 1
+    for now in (counter.now, counter.now + 7 * DAY, counter.now + 16 * DAY, counter.now + 30 * DAY):
+        for status in Status:
+            found = listing(session, MINE, now=now, filters=Filters(status=status))
+            expected = {name for name, word in words(now).items() if word == status.value}
+            assert {row.name for row in found.rows} == expected, (now, status)
+            assert found.total == len(expected)
 
 
 def test_a_key_whose_token_was_never_rotated_in_time_is_expired(session: Session, counter: Counter) -> None:
@@ -186,6 +190,56 @@ def test_search_finds_parts_of_names_and_beginnings_of_ids(session: Session, cou
     assert len(found("")) == 2
     assert found("x" * 5000) == []
     assert found("checkout worker" + " " * 70 + "and what is beyond eighty characters") == ["Checkout Worker"]
+
+
+def test_search_finds_a_key_by_how_its_opaque_secret_begins(session: Session, counter: Counter) -> None:
+    opaque, other = counter.issue(OPAQUE, name="opaque"), counter.issue(name="other")
+    head = opaque.token[: len("km_staging_") + 26]
+
+    def found(text: str) -> list[str]:
+        return names(session, counter.now, filters=Filters(search=text))
+
+    assert found(head) == found(head[:-4]) == ["opaque"]
+    assert sorted(found("km_")) == sorted(found("crd_")) == sorted(found("cr")) == ["opaque", "other"]
+    assert found(f"km_dev_{other.credential_id[4:24]}") == ["other"]
+    assert found("km_staging_7zzzz") == []
+
+
+def test_scopes_and_idleness_narrow_too(session: Session, counter: Counter) -> None:
+    both = counter.issue(a_wish("charges:read", "reports:read"), name="both", now=counter.now - 40 * DAY)
+    counter.issue(a_wish("charges:read"), name="one", now=counter.now - 31 * DAY)
+    counter.issue(a_wish("reports:read"), name="fresh")
+
+    def found(now: datetime = counter.now, **filters: object) -> list[str]:
+        return sorted(names(session, now, filters=Filters(**filters)))  # type: ignore[arg-type]  # as Filters takes it.
+
+    assert found(scope="charges:read") == ["both", "one"]
+    assert found(scope="reports:read") == ["both", "fresh"]
+    assert found(scope="charges") == found(scope="%") == found(scope='"') == []
+    assert found(unused=True) == ["both", "one"]
+    record_batch(session, [Calls(both.key_id, both.credential_id, VerdictCode.OK, 1, counter.now - 30 * DAY + DAY)])
+    assert found(unused=True) == ["one"]
+    assert found(counter.now + DAY, unused=True, scope="reports:read") == ["both"]
+
+
+def test_ids_of_all_pages_come_in_their_order(session: Session, counter: Counter) -> None:
+    many(session, counter, 53)
+
+    def found(most: int | None = None) -> tuple[str, ...]:
+        options = {"filters": Filters(search="key"), "sort": Sort.NAME, "direction": Direction.DESCENDING}
+        return matching_ids(session, MINE, now=counter.now, most=most, **options)  # type: ignore[arg-type]  # as it takes them.
+
+    assert [row.name for row in each_row(session, found(), now=counter.now)][::52] == ["key 052", "key 000"]
+    assert found(3) == found()[:3]
+    assert matching_ids(session, frozenset({BEN.id}), now=counter.now, filters=Filters()) == ()
+
+
+def test_lines_of_chosen_keys_come_once_and_only_of_ones_own(session: Session, counter: Counter) -> None:
+    first, second = counter.issue(name="first"), counter.issue(name="second")
+    foreign = counter.issue(name="foreign", asker=replace(BEN, teams=ANA.teams))
+    chosen = (second.key_id, foreign.key_id, "key_unknown", first.key_id, second.key_id)
+    assert [row.name for row in rows_among(session, chosen, MINE, now=counter.now)] == ["second", "first"]
+    assert len(rows_among(session, chosen, None, now=counter.now)) == 3
 
 
 def test_filters_narrow_together(session: Session, counter: Counter) -> None:
