@@ -8,6 +8,8 @@ from keymgr.web import (
     ask,
     assets,
     charts,
+    docs,
+    docs_inspect,
     error_docs,
     errors,
     guard,
@@ -58,11 +60,14 @@ PAGES = (
     revisions,
     overrides,
     me,
+    docs,
+    docs_inspect,
     error_docs,
 )
 _FILTERS = {
     "clock": wording.clock,
     "date": wording.date,
+    "time_of_day": wording.time_of_day,
     "distance": wording.distance,
     "thousands": wording.thousands,
     "owner_words": wording.owner_words,

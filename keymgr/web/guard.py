@@ -1,5 +1,6 @@
 """What every request to a page must pass: our own origin, a sign-in where one is asked for, and the form's token."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
@@ -11,6 +12,7 @@ from keymgr.web.drafts import keep_draft
 from keymgr.web.portal import desk, portal, wants_part
 from keymgr.web.recent_sign_in import ask_again
 from keymgr.web.visiting import is_signed_in, note_use
+from keymgr.web.zone import preferences
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_SITES = frozenset({"same-origin", "none"})
@@ -50,11 +52,17 @@ def guard() -> ResponseReturnValue | None:
     if not hasattr(view, "open_to_all"):
         if not is_signed_in():
             return _sign_in_first()
-        if note_use() and reads:
+        if not _is_poll(view) and note_use() and reads:
             db.read_only()
+        preferences()  # Read now: a page that shows a secret asks the database nothing after its commit.
     if is_form:
         _check_form_token()
     return ask_again(_way_back()) if is_form and hasattr(view, "needs_recent_sign_in") else None
+
+
+def _is_poll(view: Callable[..., object]) -> bool:
+    """Tell whether a page that is left open asks by itself; that is no use, so an idle session ends all the same."""
+    return hasattr(view, "polled") and wants_part()
 
 
 def _holds_a_null() -> bool:

@@ -30,6 +30,12 @@ def only_reads(view: View) -> View:
     return view
 
 
+def polled(view: View) -> View:
+    """Mark a page that open pages ask for now and then by themselves, which keeps no session alive."""
+    setattr(view, "polled", True)  # noqa: B010 - as above.
+    return view
+
+
 def needs_recent_sign_in(view: View) -> View:
     """Mark a form that reveals a secret or administers people: whoever signed in long ago gives the password again."""
     setattr(view, "needs_recent_sign_in", True)  # noqa: B010 - as above.

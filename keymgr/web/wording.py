@@ -1,10 +1,12 @@
 """How pages speak of time and numbers: absolute with the zone, relative beside it."""
 
 from collections.abc import Iterable
+from datetime import date as day
 from datetime import datetime, timedelta
 
 from keymgr.policy.model import RateLimit
 from keymgr.policy.wording import all_of, count
+from keymgr.web.zone import zone
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MARKS = {
@@ -27,14 +29,22 @@ _MARKS = {
 _PER = {1: "a second", _MINUTE: "a minute", _HOUR: "an hour", _DAY: "a day"}
 
 
-def date(moment: datetime) -> str:
-    """Write a day, such as `1 Dec 2026`."""
-    return f"{moment.day} {moment:%b %Y}"
+def date(moment: datetime | day) -> str:
+    """Write a day, such as `1 Dec 2026`; of a moment, the day it is in the visitor's zone."""
+    there = moment.astimezone(zone()) if isinstance(moment, datetime) else moment
+    return f"{there.day} {there:%b %Y}"
 
 
 def clock(moment: datetime) -> str:
-    """Write a moment with its zone, such as `1 Dec 2026, 14:00 UTC`."""
-    return f"{date(moment)}, {moment:%H:%M} UTC"
+    """Write a moment in the visitor's zone and name the zone, such as `1 Dec 2026, 14:00 UTC`."""
+    return f"{date(moment)}, {time_of_day(moment)}"
+
+
+def time_of_day(moment: datetime) -> str:
+    """Write the time of a moment in the visitor's zone, such as `14:00 UTC`, `15:00 CET` or `11:00 UTC-03:00`."""
+    there = moment.astimezone(zone())
+    name = there.tzname() or ""
+    return f"{there:%H:%M} {name if name[:1].isalpha() else 'UTC' + there.isoformat()[-6:]}"
 
 
 def distance(moment: datetime, now: datetime) -> str:
