@@ -19,6 +19,7 @@ from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import address, desk, go_to, needs_recent_sign_in, now, only_reads, portal, wants_part
 from keymgr.web.reveal import already_page, reveal_page
 from keymgr.web.visiting import actor, asker_for, in_force, visitor
+from keymgr.web.wording import clock
 
 
 @portal.get("/keys/new")
@@ -70,7 +71,7 @@ def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
         case Issued():
             return reveal_page(outcome, opened)
         case Pending():
-            flash(f"The request was sent for approval. It waits until {outcome.expires_at:%d %b %Y, %H:%M} UTC.")
+            flash(f"The request was sent for approval. It waits until {clock(outcome.expires_at)}.")
             return go_to(url_for("web.request_list"))
         case Refused():
             problem = Problem("explain", "The policy does not allow this. What stands in the way is shown below.")
