@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import abort, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from keymgr.web.docs import aim
 from keymgr.web.portal import open_to_all, portal
 
 
@@ -23,7 +24,7 @@ class Meaning:
 @open_to_all
 def error_list() -> ResponseReturnValue:
     """List every code."""
-    return render_template("docs/errors.html", meanings=_meanings(), one=None)
+    return render_template("docs/errors.html", meanings=_meanings(), one=None, aim=aim())
 
 
 @portal.get("/docs/errors/<code>")
@@ -33,7 +34,7 @@ def error_page(code: str) -> ResponseReturnValue:
     found = next((meaning for meaning in _meanings() if meaning.code == code), None)
     if found is None:
         abort(404)
-    return render_template("docs/errors.html", meanings=(found,), one=found)
+    return render_template("docs/errors.html", meanings=(found,), one=found, aim=aim())
 
 
 def _meanings() -> tuple[Meaning, ...]:

@@ -57,6 +57,14 @@ _POLICY = (
     "web.policy_what_if",
     "web.policy_what_if_pasted",
 )
+_DOCS = (
+    "web.docs_index",
+    "web.docs_page",
+    "web.docs_inspect",
+    "web.docs_inspect_posted",
+    "web.error_list",
+    "web.error_page",
+)
 _Entry = tuple[str, str, str, tuple[str, ...]]
 _NEEDS: Mapping[str, frozenset[PortalPermission]] = {}
 """Pages that are not for everybody: who opens one holds any of these. An endpoint that is not here is for all."""
@@ -67,7 +75,10 @@ _GROUPS: tuple[tuple[_Entry, ...], ...] = (
         ("Request a key", "plus", "web.key_new", ("web.key_new", "web.key_create")),
         ("Requests", "tray", "web.request_list", ("web.request_list", "web.request_withdraw")),
     ),
-    (("Policy", "book", "web.policy_page", _POLICY),),
+    (
+        ("Policy", "book", "web.policy_page", _POLICY),
+        ("Docs", "page", "web.docs_index", _DOCS),
+    ),
 )
 
 

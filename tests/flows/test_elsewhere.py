@@ -29,6 +29,8 @@ def nginx(demo: Demo, tmp_path: Path) -> Iterator[Server]:
         "UPSTREAM": demo.sample.removeprefix("http://"),
         "SERVICE": "payments",
         "ENV": "dev",
+        "SCOPE": "charges:read",
+        "PATH": "charges",
     }
     site = EXAMPLE.read_text()
     assert _TAKES_THE_KEY_AWAY in site

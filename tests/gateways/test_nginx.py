@@ -79,6 +79,8 @@ def write_configuration(folder: Path, bound: socket.socket, keymgr: Server, serv
         "UPSTREAM": f"127.0.0.1:{service.port}",
         "SERVICE": "payments",
         "ENV": "prod",
+        "SCOPE": "charges:read",
+        "PATH": "charges",
     }
     site = EXAMPLE.read_text()
     for word, value in words.items():
@@ -233,7 +235,7 @@ def test_the_service_gets_the_path_that_was_judged(front: Front, path: str) -> N
     assert body["path"] == "/charges"
 
 
-@pytest.mark.parametrize("path", ["/_keymgr/charges-read", "/gateway/check?aud=payments"])
+@pytest.mark.parametrize("path", ["/_keymgr/charges", "/gateway/check?aud=payments"])
 def test_the_question_itself_cannot_be_asked_from_outside(front: Front, path: str) -> None:
     assert front.get(front.machine.key().token, path)[0].status == 404
 

@@ -27,6 +27,7 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/policy/overrides": {"target": "service:payments", "reason": "A build log held keys.", "hours": "1"},
     "/policy/overrides/{override}/lift": {},
     "/policy/what-if": {"service": "payments", "scope": ["charges:read"], "yaml": "a: 1"},
+    "/docs/inspect": {"token": "x"},
     "/me/theme": {"theme": "dark"},
     "/me/sign-out-everywhere": {},
     "/logout": {},

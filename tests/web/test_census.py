@@ -22,6 +22,7 @@ ARGUMENTS = {
     "<path:name>": "keymgr.css",
     "<int:number>": "1",
     "<override_id>": "ovr_none",
+    "<page>": "verify",
     "<role>": "developer",
     "<rule>": "payments-dev",
     "<service>": "payments",

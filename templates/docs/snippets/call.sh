@@ -1,0 +1,2 @@
+printf 'Authorization: Bearer %s\n' "$@KEY@" |
+  curl --fail-with-body --header @- "$@ADDRESS@"

@@ -1,0 +1,1 @@
+docker run --rm --env-file @FILE@ YOUR-IMAGE
