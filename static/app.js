@@ -125,13 +125,21 @@ window.addEventListener("pageshow", () => {
 const context = (event) => event.detail.ctx ?? event.detail;
 const busyOf = (event) => find(event.target.dataset.busy ?? "#none") ?? context(event).target;
 
+/* Busy is said only of what takes long enough to wonder about. */
+const timers = new WeakMap();
+const requestOf = (event) => event.detail.ctx ?? event.detail.xhr;
+
 listen(["htmx:beforeRequest", "htmx:before:request"], (event) => {
-  if (document.hidden && event.target.closest("[data-poll]")) event.preventDefault();
+  if (document.hidden && event.target.closest("[data-poll]")) {
+    event.preventDefault();
+    return;
+  }
   event.target.querySelector?.(":scope > .inline-note")?.remove();
-  busyOf(event)?.setAttribute("aria-busy", "true");
+  timers.set(requestOf(event), setTimeout(() => busyOf(event)?.setAttribute("aria-busy", "true"), 150));
 });
 
 listen(["htmx:afterRequest", "htmx:after:request"], (event) => {
+  clearTimeout(timers.get(requestOf(event)));
   busyOf(event)?.removeAttribute("aria-busy");
 });
 
