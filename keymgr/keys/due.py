@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Delete, delete, func, or_, select
+from sqlalchemy import CursorResult, Delete, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.signing_keys import retire_unneeded
@@ -69,14 +69,19 @@ def tick(session: Session, now: datetime, *, level: AuditLevel, keep: Keep | Non
 
 
 def _lapse_requests(session: Session, now: datetime, level: AuditLevel) -> int:
-    """End the requests that nobody decided in time."""
-    statement = select(KeyRequest).where(KeyRequest.state == RequestState.WAITING, KeyRequest.expires_at <= now)
-    requests = session.scalars(statement.order_by(KeyRequest.id).limit(BATCH).with_for_update()).all()
+    """End the requests that nobody decided in time, and the approved ones that nobody claimed."""
+    undecided = and_(KeyRequest.state == RequestState.WAITING, KeyRequest.expires_at <= now)
+    unclaimed = and_(KeyRequest.state == RequestState.APPROVED, KeyRequest.claim_until <= now)
+    statement = select(KeyRequest).where(or_(undecided, unclaimed)).order_by(KeyRequest.id)
+    requests = session.scalars(statement.limit(BATCH).with_for_update()).all()
     for request in requests:
+        was = request.state
+        if was == RequestState.WAITING:
+            request.decided_at = now
         request.state = RequestState.LAPSED
-        request.decided_at = now
         session.flush()
-        tell(session, level, CLOCK, now, Event("request.lapsed", "request", request.id, {"name": request.name}))
+        detail = {"name": request.name, "was": was}
+        tell(session, level, CLOCK, now, Event("request.lapsed", "request", request.id, detail))
     return len(requests)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.terms import evidence_of
-from keymgr.policy.approving import Signature, counted
+from keymgr.policy.approving import Signature, could_approve, counted, may_break
 from keymgr.policy.decide import decide
 from keymgr.policy.decision import Denied
 from keymgr.policy.model import ApprovalPolicy, Asker, InForce, Wish
@@ -68,6 +68,14 @@ def routed(opened: InForce, request: KeyRequest) -> ApprovalPolicy | None:
     """Find what the rule that routed the request asks for now; None where that rule is gone."""
     rule = opened.policy.rules.get(request.rule)
     return None if rule is None else rule.approval
+
+
+def is_stranger(opened: InForce, request: KeyRequest, approval: ApprovalPolicy | None, person: Asker) -> bool:
+    """Tell whether the request is none of the person's business, so that to them it looks as if it were not there."""
+    if person.id in parties_of(request):
+        return False
+    known = [each for each in (approval, routed(opened, request)) if each is not None]
+    return not any(could_approve(each, person) or may_break(each, person) for each in known)
 
 
 def route(approval: ApprovalPolicy, signed: Signed, *, parties: frozenset[str], asker_of: AskerOf) -> Route:

@@ -1,4 +1,4 @@
-"""Withdraw a wish that still waits for approval."""
+"""Withdraw a wish that waits for approval, or that was approved and is not claimed yet."""
 
 from datetime import datetime
 
@@ -6,7 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.nonce import Submit, once
-from keymgr.keys.outcomes import NotNow, NotYours, Withdrawn, WithdrawOutcome
+from keymgr.keys.outcomes import NotYours, Withdrawn, WithdrawOutcome
+from keymgr.keys.request_states import not_open
 from keymgr.keys.rights import Rights
 from keymgr.keys.trail import Event, tell
 from keymgr.store.audit import Actor, AuditLevel
@@ -23,16 +24,18 @@ def withdraw(
     level: AuditLevel,
     now: datetime,
 ) -> WithdrawOutcome:
-    """Take back a waiting request of the actor or of a service account the actor may act for."""
+    """Take back an open request of the actor or of a service account the actor may act for."""
 
     def work() -> WithdrawOutcome:
         request = _read(session, request_id, rights)
         if request is None:
             return NotYours()
-        if request.state != RequestState.WAITING:
-            return NotNow(f"The request “{request.name}” is {request.state}; only a waiting one can be withdrawn.")
+        ended = not_open(request, now)
+        if ended is not None:
+            return ended
+        if request.state == RequestState.WAITING:
+            request.decided_at = now
         request.state = RequestState.WITHDRAWN
-        request.decided_at = now
         session.flush()
         tell(session, level, actor, now, Event("request.withdrawn", "request", request.id, {"name": request.name}))
         return Withdrawn(request.id, now)

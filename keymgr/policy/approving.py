@@ -90,6 +90,15 @@ def may_approve(
     return _not_this_step(approval, person, waiting)
 
 
+def may_approve_narrower(approval: ApprovalPolicy, person: Asker, *, parties: frozenset[str]) -> May | MayNot:
+    """Tell for which step the person counts who has just made the wish narrower, so that no other signature holds."""
+    bar = barred(person, parties)
+    if bar is not None:
+        return bar
+    named = [number for number, step in enumerate(approval.steps) if is_named(step, person)]
+    return May(named[0]) if named else _not_named(approval)
+
+
 def may_refuse(approval: ApprovalPolicy, person: Asker, *, parties: frozenset[str]) -> MayNot | None:
     """Say why the person may not refuse a request; None when they may: whoever is named in any step may."""
     return barred(person, parties) or (None if could_approve(approval, person) else _not_named(approval))
