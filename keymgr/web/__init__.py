@@ -7,6 +7,8 @@ from jinja2 import StrictUndefined
 from keymgr.web import (
     ask,
     assets,
+    audit,
+    audit_export,
     charts,
     docs,
     docs_inspect,
@@ -59,6 +61,8 @@ PAGES = (
     what_if,
     revisions,
     overrides,
+    audit,
+    audit_export,
     me,
     docs,
     docs_inspect,

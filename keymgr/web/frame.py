@@ -66,7 +66,9 @@ _DOCS = (
     "web.error_page",
 )
 _Entry = tuple[str, str, str, tuple[str, ...]]
-_NEEDS: Mapping[str, frozenset[PortalPermission]] = {}
+_NEEDS: Mapping[str, frozenset[PortalPermission]] = {
+    "web.audit_page": frozenset({PortalPermission.ADMIN, PortalPermission.AUDITOR}),
+}
 """Pages that are not for everybody: who opens one holds any of these. An endpoint that is not here is for all."""
 _GROUPS: tuple[tuple[_Entry, ...], ...] = (
     (
@@ -77,6 +79,7 @@ _GROUPS: tuple[tuple[_Entry, ...], ...] = (
     ),
     (
         ("Policy", "book", "web.policy_page", _POLICY),
+        ("Audit", "trail", "web.audit_page", ("web.audit_page", "web.audit_export")),
         ("Docs", "page", "web.docs_index", _DOCS),
     ),
 )

@@ -13,6 +13,7 @@ _MARKS = {
     "Active": ("ok", "good"),
     "Approved": ("ok", "good"),
     "Claimed": ("ok", "good"),
+    "Done": ("ok", "good"),
     "granted": ("ok", "good"),
     "Expiring": ("clock", "wait"),
     "Grace": ("clock", "wait"),
@@ -45,6 +46,25 @@ def time_of_day(moment: datetime) -> str:
     there = moment.astimezone(zone())
     name = there.tzname() or ""
     return f"{there:%H:%M} {name if name[:1].isalpha() else 'UTC' + there.isoformat()[-6:]}"
+
+
+def short_date(at: day) -> str:
+    """Write a day beside its neighbours, such as `1 Dec`."""
+    return f"{at.day} {at:%b}"
+
+
+def short_clock(moment: datetime) -> str:
+    """Write a moment beside its neighbours in the visitor's zone, such as `1 Dec 14:00`; the zone is named nearby."""
+    there = moment.astimezone(zone())
+    return f"{short_date(there)} {there:%H:%M}"
+
+
+def countdown(moment: datetime, now: datetime) -> str:
+    """Write how long it is until a moment, to the minute, such as `22 h 14 min`."""
+    minutes = max(0, int((moment - now).total_seconds())) // _MINUTE
+    days, hours = divmod(minutes // 60, 24)
+    parts = ((days, "day" if days == 1 else "days"), (hours, "h"), (minutes % 60, "min"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "less than a minute"
 
 
 def distance(moment: datetime, now: datetime) -> str:

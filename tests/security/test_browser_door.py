@@ -26,6 +26,7 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/requests/{waiting}/withdraw": {"nonce": "x"},
     "/policy/overrides": {"target": "service:payments", "reason": "A build log held keys.", "hours": "1"},
     "/policy/overrides/{override}/lift": {},
+    "/audit/export": {"format": "csv"},
     "/policy/what-if": {"service": "payments", "scope": ["charges:read"], "yaml": "a: 1"},
     "/docs/inspect": {"token": "x"},
     "/me/theme": {"theme": "dark"},
