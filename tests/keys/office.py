@@ -1,7 +1,7 @@
 """An office where requests are decided: several teams, a policy with two steps, and every verb with a commit."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,7 @@ from keymgr.keys.withdraw import withdraw
 from keymgr.policy.model import ApprovalPolicy, ApprovalStep, Asker, InForce, Policy, Wish
 from keymgr.store.audit import Actor
 from keymgr.store.keys import KeyRequest
+from keymgr.store.policies import PolicyOverride
 from tests.keys.house import ANA, BEN, CI, ISSUER, LEVEL, an_order, put_in_force
 from tests.policy.builders import DAY, a_person, a_policy, a_rule, a_wish
 
@@ -274,3 +275,16 @@ class Office:
 
 def leaving(person: Asker) -> Asker:
     return replace(person, active=False)
+
+
+def an_override(kind: str, target: str, now: datetime) -> PolicyOverride:
+    until = now + timedelta(hours=1)
+    return PolicyOverride(
+        id="ovr_1",
+        kind=kind,
+        target=target,
+        reason="incident",
+        created_at=now,
+        created_by="user:root",
+        expires_at=until,
+    )
