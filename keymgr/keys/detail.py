@@ -1,7 +1,7 @@
 """One key with all that is known of it: credentials, why it was and is allowed, its use and its story."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,7 +63,7 @@ class WhyNow:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event of the key's story."""
+    """One event of the key's story; `commit` is that of the policy it happened by, where there was one."""
 
     at: datetime
     actor: str
@@ -72,6 +72,7 @@ class Told:
     detail: Mapping[str, Any]
     address: str | None
     request_id: str | None
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +186,11 @@ def _timeline(session: Session, key_id: str) -> tuple[Told, ...]:
     columns = (AuditEvent.at, AuditEvent.actor, AuditEvent.action, AuditEvent.outcome, AuditEvent.detail)
     of_key = (AuditEvent.object_kind == "key", AuditEvent.object_id == key_id)
     statement = select(*columns, AuditEvent.address, AuditEvent.request_id).where(*of_key)
-    return tuple(Told(*row) for row in session.execute(statement.order_by(AuditEvent.id.desc()).limit(EVENTS_MAX)))
+    told = [Told(*row) for row in session.execute(statement.order_by(AuditEvent.id.desc()).limit(EVENTS_MAX))]
+    commits = dict(_commits(session, {each.detail["revision"] for each in told if "revision" in each.detail}))
+    return tuple(replace(each, commit=commits.get(each.detail.get("revision", 0))) for each in told)
+
+
+def _commits(session: Session, revisions: Collection[int]) -> Iterator[tuple[int, str | None]]:
+    statement = select(PolicyRevision.id, PolicyRevision.commit).where(PolicyRevision.id.in_(revisions))
+    yield from ((number, commit) for number, commit in session.execute(statement))

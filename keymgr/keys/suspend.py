@@ -47,6 +47,7 @@ def resume(
     key_id: str,
     actor: Actor,
     rights: Rights,
+    note: str = "",
     submit: Submit | None,
     level: AuditLevel,
     now: datetime,
@@ -59,7 +60,7 @@ def resume(
             return NotYours()
         if key.state != KeyState.SUSPENDED:
             return NotNow(f"The key “{key.name}” is {key.state}; only a suspended key can be resumed.")
-        _change(session, key, KeyState.ACTIVE, note="", actor=actor, level=level, now=now)
+        _change(session, key, KeyState.ACTIVE, note=tidy_note(note), actor=actor, level=level, now=now)
         return Resumed(key.id, now)
 
     return once(session, submit, "resume", now, about=key_id, work=work, made=_made)
@@ -73,7 +74,7 @@ def _change(
     session: Session, key: Key, state: KeyState, *, note: str, actor: Actor, level: AuditLevel, now: datetime
 ) -> None:
     key.state = state
-    key.state_reason = note or None
+    key.state_reason = note if note and state is KeyState.SUSPENDED else None
     session.flush()
     action = "key.suspended" if state is KeyState.SUSPENDED else "key.resumed"
     detail = {"name": key.name, "owner": key.owner, "note": note}

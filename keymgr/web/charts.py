@@ -66,9 +66,9 @@ class Plot:
 
     @property
     def rows(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """The table: each step with the number of each series."""
+        """The table: each step with the number of each series, as far as there are numbers."""
         columns = [series.values for series in self.series]
-        return tuple(zip(self.labels, zip(*columns, strict=True), strict=True))
+        return tuple(zip(self.labels, zip(*columns, strict=True), strict=False))
 
     @property
     def total(self) -> int:
@@ -142,7 +142,10 @@ def histogram(labels: Sequence[str], name: str, values: Sequence[int]) -> Stacke
 
 
 def lines(labels: Sequence[str], series: Sequence[Series], *, cut: tuple[float, str] | None = None) -> Lines:
-    """Draw each series as a line; `cut` is a number of steps from the left, with what ends there."""
+    """Draw each series as a line; `cut` is a number of steps from the left, with what ends there.
+
+    There may be more steps than numbers: what is still to come has its place on the axis, but no mark.
+    """
     plot = _plot(labels, series, max((max(each.values, default=0) for each in series), default=0))
     ends = [_down(each.values[-1] if each.values else 0, plot.top) for each in plot.series]
     drawn = tuple(_line(each, at, plot) for each, at in zip(plot.series, _apart(ends), strict=True))

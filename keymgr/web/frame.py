@@ -9,6 +9,7 @@ from flask import g, request, url_for
 
 from keymgr.people.whois import Visitor
 from keymgr.policy.model import PortalPermission
+from keymgr.web.approvals_waiting import concerns_approvals
 from keymgr.web.portal import desk, portal
 from keymgr.web.visiting import is_signed_in, visitor
 
@@ -25,12 +26,13 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One entry of the navigation; `current` marks where the visitor is."""
+    """One entry of the navigation; `current` marks where the visitor is, `counted` bears the number that waits."""
 
     label: str
     icon: str
     url: str
     current: bool
+    counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +67,84 @@ _DOCS = (
     "web.error_list",
     "web.error_page",
 )
+_REQUESTS = (
+    "web.request_list",
+    "web.request_page",
+    "web.request_edit",
+    "web.request_edit_submit",
+    "web.request_answer",
+    "web.request_claim",
+    "web.request_claim_submit",
+)
+_APPROVALS = (
+    "web.approval_list",
+    "web.approval_page",
+    "web.approval_decide",
+    "web.approval_question",
+    "web.approval_break_glass",
+    "web.approval_review",
+)
+_ADMIN = (
+    "web.admin_page",
+    "web.admin_people",
+    "web.admin_person",
+    "web.admin_person_new",
+    "web.admin_person_add",
+    "web.admin_person_state",
+    "web.admin_person_state_set",
+    "web.admin_person_password",
+    "web.admin_accounts",
+    "web.admin_account_add",
+    "web.admin_account_state",
+    "web.admin_account_state_set",
+    "web.admin_identity",
+    "web.admin_signing_keys",
+    "web.admin_signing_key_roll",
+    "web.admin_signing_key_retire",
+    "web.admin_credentials",
+    "web.admin_credential_create",
+    "web.admin_credential_revoke",
+    "web.admin_webhooks",
+    "web.admin_settings",
+    "web.admin_about",
+)
 _Entry = tuple[str, str, str, tuple[str, ...]]
 _NEEDS: Mapping[str, frozenset[PortalPermission]] = {
     "web.audit_page": frozenset({PortalPermission.ADMIN, PortalPermission.AUDITOR}),
+    "web.admin_page": frozenset({PortalPermission.ADMIN}),
 }
 """Pages that are not for everybody: who opens one holds any of these. An endpoint that is not here is for all."""
 _GROUPS: tuple[tuple[_Entry, ...], ...] = (
     (
         ("Home", "home", "web.home", ("web.home",)),
-        ("My keys", "key", "web.key_list", ("web.key_list", "web.key_page", "web.key_rotate", "web.key_revoke")),
+        (
+            "My keys",
+            "key",
+            "web.key_list",
+            (
+                "web.key_list",
+                "web.key_page",
+                "web.key_rotate",
+                "web.key_revoke",
+                "web.key_identify",
+                "web.key_identify_posted",
+                "web.bulk_review",
+                "web.bulk_review_posted",
+                "web.bulk_done",
+                "web.key_grace",
+                "web.key_suspend",
+                "web.key_resume",
+            ),
+        ),
         ("Request a key", "plus", "web.key_new", ("web.key_new", "web.key_create")),
-        ("Requests", "tray", "web.request_list", ("web.request_list", "web.request_withdraw")),
+        ("Requests", "tray", "web.request_list", _REQUESTS),
     ),
     (
+        ("Approvals", "stamp", _APPROVALS[0], _APPROVALS),
         ("Policy", "book", "web.policy_page", _POLICY),
         ("Audit", "trail", "web.audit_page", ("web.audit_page", "web.audit_export")),
         ("Docs", "page", "web.docs_index", _DOCS),
+        ("Admin", "sliders", "web.admin_page", _ADMIN),
     ),
 )
 
@@ -106,9 +170,15 @@ def frame() -> dict[str, Any]:
 
 def _items(group: tuple[_Entry, ...]) -> tuple[NavItem, ...]:
     """Draw the entries that the visitor may open."""
-    held = visitor().portal
-    return tuple(_item(*entry) for entry in group if not (needs := _NEEDS.get(entry[2])) or needs & held)
+    return tuple(_item(*entry) for entry in group if _may_open(entry[2]))
+
+
+def _may_open(endpoint: str) -> bool:
+    if endpoint == _APPROVALS[0]:
+        return concerns_approvals(visitor())
+    needs = _NEEDS.get(endpoint)
+    return not needs or bool(needs & visitor().portal)
 
 
 def _item(label: str, icon: str, endpoint: str, covers: tuple[str, ...]) -> NavItem:
-    return NavItem(label, icon, url_for(endpoint), request.endpoint in covers)
+    return NavItem(label, icon, url_for(endpoint), request.endpoint in covers, endpoint == _APPROVALS[0])

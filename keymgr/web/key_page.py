@@ -8,52 +8,45 @@ from flask import abort, render_template
 from flask.typing import ResponseReturnValue
 
 from keymgr import db
-from keymgr.keys.detail import KeyDetail, Told, detail
+from keymgr.keys.detail import KeyDetail, detail
 from keymgr.keys.flagged import flag_of
 from keymgr.keys.rights import owner_of
 from keymgr.keys.status import Status
 from keymgr.keys.terms import rate_limits
+from keymgr.keys.usage_hours import sources_of
 from keymgr.people.whois import asker_of_owner
+from keymgr.policy.decision import Allowed, Decision, Denied, NeedsApproval
 from keymgr.policy.existing import Standing, Verdict
 from keymgr.policy.model import InForce
 from keymgr.policy.wording import span
 from keymgr.web.explanation_lines import Point, points_of
 from keymgr.web.forge import Forge, Place, forge_of
+from keymgr.web.forms import new_nonce
+from keymgr.web.grace_view import running
+from keymgr.web.key_limits import limits_of
+from keymgr.web.key_story import happened, reason_words
+from keymgr.web.key_usage import used
 from keymgr.web.portal import desk, now, portal
+from keymgr.web.reveal import snippets_for
 from keymgr.web.visiting import in_force, rights
 from keymgr.web.wording import clock, distance, owner_words, rates
 
 _RECENTLY = timedelta(hours=24)
-_DONE = {
-    "key.issued": "created this key",
-    "key.rotated": "rotated it",
-    "key.revoked": "revoked it",
-    "key.suspended": "suspended it",
-    "key.resumed": "resumed it",
-    "key.expired": "brought its end forward",
-    "key.flagged": "found that it no longer fits the policy",
-    "key.fits_again": "found that it fits the policy again",
-    "key.notified": "told those who are to know",
-    "key.overdue": "found that the grace is over",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One event of the timeline as a sentence."""
-
-    at: datetime
-    sentence: str
-    note: str
+_SOURCES = 10
+_OVER = frozenset({Status.REVOKED, Status.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """How the policy in force sees the key; `state` is one of the three classes of the style sheet."""
+    """How the policy in force sees the key; `state` is one of the three classes of the style sheet.
+
+    `anew` says what it would answer to the same wish today, where it is another policy than then.
+    """
 
     state: str
     sentence: str
     points: tuple[Point, ...]
+    anew: str
 
 
 def read_key(key_id: str) -> KeyDetail:
@@ -78,15 +71,22 @@ def key_page(key_id: str) -> ResponseReturnValue:
         "keys/detail.html",
         key=key,
         sentence=status_sentence(key, now()),
-        may_rotate=key.row.owner in rights().owners,
         is_over=key.row.status is Status.REVOKED,
+        is_suspended=key.row.status is Status.SUSPENDED,
         then=_then(key),
         today=_today(key, in_force()),
         flag=flag_of(db.session(), key_id, now()),
-        limits=_limits(key),
-        days=[(day.day, sum(day.calls.values())) for day in key.days],
-        refused=sum(number for day in key.days for code, number in day.calls.items() if code != "ok"),
-        timeline=tuple(_happened(told) for told in key.timeline),
+        terms=_terms(key),
+        limits=None if key.row.status in _OVER else limits_of(key),
+        used=used(db.session(), key, now()),
+        sources=sources_of(db.session(), key_id, most=_SOURCES),
+        running=running(db.session(), key_id),
+        is_owner=key.row.owner in rights().owners,
+        may_pause=rights().admin,
+        snippets=snippets_for(key.row.service, key.row.name),
+        timeline=tuple(happened(told) for told in key.timeline),
+        problems=(),
+        nonce=new_nonce(),
         now=now(),
     )
 
@@ -117,12 +117,6 @@ def status_sentence(key: KeyDetail, moment: datetime) -> str:
             assert_never(row.status)
 
 
-def reason_words(stored: str | None) -> str:
-    """Write a stored reason such as `not_needed: moved` in words."""
-    word, _, note = (stored or "no reason given").partition(": ")
-    return word.replace("_", " ") + (f", “{note}”" if note else "")
-
-
 def was_used_recently(key: KeyDetail, moment: datetime) -> bool:
     """Tell whether the key was used within a day."""
     return key.row.last_used_at is not None and key.row.last_used_at > moment - _RECENTLY
@@ -139,7 +133,21 @@ def _today(key: KeyDetail, opened: InForce | None) -> Today | None:
         return None
     standing = key.why_now.standing
     forge = forge_of(opened, desk().forge_url, desk().policy_folder)
-    return Today(*_verdict_words(standing), points_of(standing.reasons, forge))
+    anew = "" if opened.revision == key.why_then.revision else _anew(key.why_now.explanation.whole)
+    return Today(*_verdict_words(standing), points_of(standing.reasons, forge), anew)
+
+
+def _anew(decision: Decision) -> str:
+    match decision:
+        case Allowed():
+            would = "it would be granted at once"
+        case NeedsApproval():
+            would = "it would need approval"
+        case Denied():
+            would = "it would not be granted"
+        case _:  # pragma: no cover - the type checker proves that nothing is left.
+            assert_never(decision)
+    return f"The policy has changed since it was issued. Asked for today, {would}."
 
 
 def _verdict_words(standing: Standing) -> tuple[str, str]:
@@ -165,7 +173,7 @@ def _consequence(standing: Standing) -> str:
     return f"What follows{after}: {standing.action.value}."
 
 
-def _limits(key: KeyDetail) -> tuple[tuple[str, str], ...]:
+def _terms(key: KeyDetail) -> tuple[tuple[str, str], ...]:
     terms = key.terms
     found = (
         ("Calls", rates(rate_limits(terms, "rate_limits"))),
@@ -183,16 +191,3 @@ def _every(seconds: int | None) -> str:
 
 def _span(seconds: int | None) -> str:
     return "" if seconds is None else span(seconds)
-
-
-def _happened(told: Told) -> Happened:
-    done = _DONE.get(told.action, told.action.replace("key.", "").replace("_", " "))
-    who = owner_words(told.actor) if ":" in told.actor else told.actor
-    sentence = f"{who} {done}." if told.outcome == "done" else f"{who} tried what the policy refused: {told.action}."
-    parts = [
-        f"rule {told.detail['rule']}" if told.detail.get("rule") else "",
-        f"reason: {reason_words(str(told.detail['reason']))}" if told.detail.get("reason") else "",
-        f"from {told.address}" if told.address else "",
-        told.request_id or "",
-    ]
-    return Happened(told.at, sentence, " · ".join(part for part in parts if part))

@@ -11,6 +11,7 @@ from keymgr.keys.verdict import Question
 from keymgr.policy.model import InForce
 from keymgr.policy.wording import span
 from keymgr.tokens.verdicts import HTTP_MEANINGS
+from keymgr.web.approvals_waiting import without_count
 from keymgr.web.forge import Place, forge_of
 from keymgr.web.portal import address, desk, now, only_reads, portal, wants_part
 from keymgr.web.wording import rates
@@ -48,21 +49,28 @@ class Revealed:
 
 def reveal_page(issued: Issued, in_force: InForce, *, rotated: bool = False) -> Response:
     """Show the secret: the caller has committed, so a key whose secret was seen is always a key that exists."""
+    without_count()
     rule, terms = issued.decision.rule, issued.decision.terms
     rotate_every = terms.limits.rotate_every_seconds
-    names = {"service": issued.service, "variable": _variable(issued.service), "file": f"{_file_name(issued.name)}.env"}
+    variable, snippets = snippets_for(issued.service, issued.name)
     revealed = Revealed(
-        variable=names["variable"],
-        file=names["file"],
+        variable=variable,
+        file=f"{_file_name(issued.name)}.env",
         rule=rule.name,
         place=forge_of(in_force, desk().forge_url, desk().policy_folder).place(rule.source),
         limits=rates(terms.limits.rate_limits),
         rotate_every=None if rotate_every is None else span(rotate_every),
-        snippets=tuple((title, text.format(**names)) for title, text in _SNIPPETS),
+        snippets=snippets,
     )
     return make_response(
         render_template("keys/reveal.html", issued=issued, revealed=revealed, rotated=rotated, now=now())
     )
+
+
+def snippets_for(service: str, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Write how a key is used, with the name of its environment variable where the secret would stand."""
+    names = {"service": service, "variable": _variable(service), "file": f"{_file_name(name)}.env"}
+    return names["variable"], tuple((title, text.format(**names)) for title, text in _SNIPPETS)
 
 
 def already_page(done: AlreadyDone) -> Response:

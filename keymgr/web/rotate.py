@@ -24,6 +24,7 @@ from keymgr.web.wording import until
 
 _HOUR = 3600
 _OVERLAPS = (_HOUR, 24 * _HOUR, 7 * 24 * _HOUR)
+_CUSTOM = "custom"
 
 
 @portal.get("/keys/<key_id>/rotate")
@@ -37,9 +38,9 @@ def key_rotate(key_id: str) -> ResponseReturnValue:
 def key_rotate_submit(key_id: str) -> ResponseReturnValue:
     """Rotate, and show the new secret in this one answer."""
     key = _own(key_id)
-    overlap = request.form.get("overlap", "")
-    if not (overlap.isascii() and overlap.isdecimal() and len(overlap) < 10):  # noqa: PLR2004 - 300 years in seconds.
-        return _page(key, (Problem("overlap", "Choose how long the old secret goes on working."),), 422)
+    overlap = _chosen()
+    if isinstance(overlap, Problem):
+        return _page(key, (overlap,), 422)
     asker = asker_for(key.row.owner)
     opened = in_force()
     if asker is None:
@@ -53,7 +54,7 @@ def key_rotate_submit(key_id: str) -> ResponseReturnValue:
         actor=actor(),
         rights=rights(),
         evidence=_evidence(key),
-        overlap_seconds=int(overlap),
+        overlap_seconds=overlap,
         submit=Submit(request.form.get("nonce", "")[:64] or new_nonce(), visitor().person_id),
         issuer=desk().issuer,
         now=now(),
@@ -73,6 +74,23 @@ def key_rotate_submit(key_id: str) -> ResponseReturnValue:
             return already_page(outcome)
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(outcome)
+
+
+def _chosen() -> int | Problem:
+    """Read how long the old secret goes on working: one of the choices, or a number of hours."""
+    overlap = request.form.get("overlap", "")
+    if overlap == _CUSTOM:
+        hours = request.form.get("hours", "").strip()
+        if not _is_number(hours) or int(hours) == 0:
+            return Problem("hours", "Write for how many hours, as a whole number from 1 on.")
+        return int(hours) * _HOUR
+    if not _is_number(overlap):
+        return Problem("overlap", "Choose how long the old secret goes on working.")
+    return int(overlap)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004 - 300 years in seconds.
 
 
 def _own(key_id: str) -> KeyDetail:
@@ -107,6 +125,10 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...], status: int) -> Respons
         key=key,
         overlaps=[(seconds, span(seconds), until(now(), seconds)) for seconds in offered],
         longest=longest,
+        most_hours=longest // _HOUR,
+        latest=until(now(), longest),
+        chosen=request.form.get("overlap", str(longest)),
+        hours=request.form.get("hours", ""),
         is_over=key.row.status in {Status.REVOKED, Status.SUSPENDED} or key.row.expires_at <= now(),
         problems=problems,
         nonce=new_nonce(),

@@ -13,6 +13,7 @@ _MARKS = {
     "Active": ("ok", "good"),
     "Approved": ("ok", "good"),
     "Claimed": ("ok", "good"),
+    "Ready to claim": ("key", "good"),
     "Done": ("ok", "good"),
     "granted": ("ok", "good"),
     "Expiring": ("clock", "wait"),

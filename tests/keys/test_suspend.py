@@ -27,7 +27,14 @@ def suspended(counter: Counter, key_id: str, rights: Rights = ADMINS, nonce: str
 def resumed(counter: Counter, key_id: str, rights: Rights = ADMINS, nonce: str | None = None) -> ResumeOutcome:
     submit = None if nonce is None else Submit(nonce, "usr_ana")
     return resume(
-        counter.session, key_id=key_id, actor=ANAS_BROWSER, rights=rights, submit=submit, level=LEVEL, now=counter.now
+        counter.session,
+        key_id=key_id,
+        actor=ANAS_BROWSER,
+        rights=rights,
+        note="explained",
+        submit=submit,
+        level=LEVEL,
+        now=counter.now,
     )
 
 
@@ -40,6 +47,7 @@ def test_a_suspended_key_can_be_resumed_and_both_are_told(session: Session, coun
     assert last_event(session).detail["note"] == "odd traffic"
     assert resumed(counter, key_id) == Resumed(key_id, counter.now)
     assert (key.state, key.state_reason) == ("active", None)
+    assert last_event(session).detail["note"] == "explained"
     assert story(session, key_id) == [("key.issued", "done"), ("key.suspended", "done"), ("key.resumed", "done")]
     assert changes(session) == [("key", key_id)] * 3
 

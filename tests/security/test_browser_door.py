@@ -19,6 +19,9 @@ ORDER = {"name": "ci", "service": "payments", "environment": "dev", "scope": ["c
 FORMS: dict[str, Mapping[str, object]] = {
     "/keys": ORDER,
     "/keys/new": ORDER,
+    "/keys/bulk": {"verb": "revoke", "key": "{active}"},
+    "/keys/bulk/done": {"verb": "revoke", "every": "1", "reason": "leaked", "typed": "revoke 4 keys", "nonce": "x"},
+    "/keys/identify": {"token": "x"},
     "/keys/env": {"token": "x", "service": "payments", "name": "n"},
     "/keys/test": {"token": "x", "service": "payments"},
     "/keys/{active}/revoke": {"reason": "leaked", "typed": "checkout worker", "nonce": "x"},
@@ -29,10 +32,26 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/audit/export": {"format": "csv"},
     "/policy/what-if": {"service": "payments", "scope": ["charges:read"], "yaml": "a: 1"},
     "/docs/inspect": {"token": "x"},
+    "/admin/people": {"name": "eve", "display_name": "Eve", "nonce": "x"},
+    "/admin/people/{person}/password": {"nonce": "x"},
+    "/admin/people/{person}/sign-out": {},
+    "/admin/people/{person}/state": {"to": "suspended", "nonce": "x"},
+    "/admin/service-accounts": {"name": "eve-ci", "team": "payments", "nonce": "x"},
+    "/admin/service-accounts/{account}/state": {"to": "suspended", "nonce": "x"},
+    "/admin/service-credentials": {"service": "payments", "nonce": "x"},
+    "/admin/service-credentials/{credential}/revoke": {},
+    "/admin/signing-keys/roll": {"typed": "roll", "nonce": "x"},
+    "/admin/signing-keys/{kid}/retire": {},
+    "/setup/policy": {"source": "sample"},
+    "/setup/signing-key": {},
+    "/setup/test-key": {"nonce": "x"},
+    "/setup/finish": {},
     "/me/theme": {"theme": "dark"},
     "/me/sign-out-everywhere": {},
     "/logout": {},
 }
+ADMINS = {"person": "ben", "account": "pay-ci", "credential": "svc_none", "kid": "none"}
+ADMINS_RULES = {name: f"<{'name' if name == 'person' else name}>" for name in ADMINS}
 EVIL = ["https://evil.example", "http://localhost.evil.example", "http://localhost:81", "null", "https://localhost"]
 
 
@@ -71,7 +90,10 @@ def test_the_table_of_forms_names_every_form(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("web.") and "POST" in (rule.methods or set())
     }
-    named = {path.format(active="<key_id>", waiting="<request_id>", override="<override_id>") for path in FORMS}
+    named = {
+        path.format(active="<key_id>", waiting="<request_id>", override="<override_id>", **ADMINS_RULES)
+        for path in FORMS
+    }
     assert posted == named | {"/login", "/setup"}
 
 
@@ -133,7 +155,7 @@ def test_lists_filters_and_search_never_show_a_foreign_key(dana: Browser, seeded
 @pytest.mark.parametrize("path", FORMS)
 def test_no_form_works_without_its_token(app: Flask, ben: Browser, dana: Browser, seeded: Seeded, path: str) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none", **ADMINS)
     for token in ("", "forged", dana.token):
         fields = {**FORMS[path], "csrf_token": token}
         for headers in ({}, {"HX-Request": "true"}, {"HX-Request": "true", "HX-Current-URL": "http://localhost/keys"}):
@@ -149,7 +171,7 @@ def test_no_form_works_from_another_origin_even_with_its_token(
     app: Flask, ben: Browser, seeded: Seeded, path: str
 ) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none", **ADMINS)
     for origin in EVIL:
         data = {**FORMS[path], "csrf_token": ben.token}
         assert ben.client.post(address, data=data, headers={"Origin": origin}).status_code == 403
@@ -169,7 +191,7 @@ def test_a_sign_in_form_is_guarded_as_well(app: Flask, stranger: Browser) -> Non
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_looking_never_changes_anything(app: Flask, ben: Browser, seeded: Seeded, path: str, method: str) -> None:
     before = rows(app)
-    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none")
+    address = path.format(active=seeded.active, waiting=seeded.waiting, override="ovr_none", **ADMINS)
     ben.client.open(f"{address}?reason=leaked&nonce=x&typed=checkout+worker", method=method)
     ben.client.open(f"{address}?_method=POST", method=method, headers={"X-HTTP-Method-Override": "POST"})
     assert rows(app) == before

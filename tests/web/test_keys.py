@@ -88,18 +88,6 @@ def test_the_page_of_a_key_says_how_it_stands_why_and_what_happened(ben: Browser
     assert "600 calls an hour" in page
 
 
-def test_the_usage_table_holds_the_numbers_that_were_drawn(ben: Browser, seeded: Seeded) -> None:
-    page = BeautifulSoup(ben.get(f"/keys/{seeded.active}").text, "html.parser")
-    table = [int(cell.text.replace(",", "")) for cell in page.select("figure td")]
-    heights = [float(str(bar["height"])) for bar in page.select("figure rect")]
-    peak = max(table)
-    assert len(table) == len(heights) == 30
-    assert heights == [pytest.approx(number * 56 / peak, abs=0.01) for number in table]
-    caption = page.select_one("figcaption")
-    assert caption
-    assert f"{sum(table):,} calls" in caption.text
-
-
 def test_a_rotated_key_shows_both_secrets(ben: Browser, seeded: Seeded) -> None:
     page = words(ben.get(f"/keys/{seeded.grace}").text)
     assert "The old secret works until" in page
