@@ -1,4 +1,4 @@
-"""The first admin of an empty install, let in once by a token that only the log of the server showed."""
+"""The first admin of an empty install, let in once by a token that only the log showed, and the end of the set-up."""
 
 import hashlib
 import secrets
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from keymgr.people.enrol import NewPerson, NotAdded, enrol
 from keymgr.people.passwords import HASHER
 from keymgr.people.trail import tell
-from keymgr.store.audit import Actor
+from keymgr.store.audit import Actor, AuditEvent
 from keymgr.store.people import Person, SetupToken
 
 _TOKEN_BYTES = 32
+_FINISHED, _VERIFIED = "setup.finished", "setup.key_verified"
 _SETUP = Actor(id="anonymous")
 
 
@@ -48,6 +49,29 @@ def is_set_up(session: Session) -> bool:
 def waits_for_first_admin(session: Session) -> bool:
     """Tell whether a token is out that would let the first admin in; it only reads."""
     return not is_set_up(session) and session.scalar(select(SetupToken.id)) is not None
+
+
+def is_finished(session: Session) -> bool:
+    """Tell whether an admin has said that the first set-up is over; the audit trail remembers it."""
+    statement = select(AuditEvent.id).where(AuditEvent.action == _FINISHED).limit(1)
+    return session.scalar(statement) is not None
+
+
+def is_verified(session: Session) -> bool:
+    """Tell whether a first key was issued and accepted by the verifier."""
+    statement = select(AuditEvent.id).where(AuditEvent.action == _VERIFIED).limit(1)
+    return session.scalar(statement) is not None
+
+
+def note_verified(session: Session, key_id: str, *, actor: Actor, now: datetime) -> None:
+    """Note that the verifier accepted a key of the set-up."""
+    tell(session, actor, now, _VERIFIED, about=("key", key_id))
+
+
+def finish_setup(session: Session, *, actor: Actor, now: datetime) -> None:
+    """Note that the first set-up is over, so that its page is there no more."""
+    if not is_finished(session):
+        tell(session, actor, now, _FINISHED, about=("setup", "tasks"))
 
 
 def claim_setup(

@@ -28,7 +28,7 @@ from keymgr.store.lock import LockNotObtained
 from keymgr.store.policies import PolicyAttempt
 
 APPLIED_BY = "clock"
-_FAILED, _INVALID, _TESTS_FAILED, _BLOCKED, _LOCKED, _STALE = 1, 3, 4, 5, 6, 7
+_FAILED, _INVALID, _TESTS_FAILED, _BLOCKED, LOCKED, _STALE = 1, 3, 4, 5, 6, 7
 
 Begin = Callable[[], AbstractContextManager[Session]]
 Now = Callable[[], datetime]
@@ -52,7 +52,7 @@ def pull(source: Source, begin: Begin, now: Now) -> Pulled:
             return Pulled(0, f"The branch {source.branch} is at {fetched.sha[:12]}, as before.")
         number = start_attempt(session, commit=sha, now=now())
     outcome = _apply(source, fetched, begin, now)
-    pulled = outcome if isinstance(outcome, Pulled) else _told(outcome)
+    pulled = outcome if isinstance(outcome, Pulled) else told(outcome)
     with begin() as session:
         digest = outcome.digest if isinstance(outcome, Applied) else None
         finish_attempt(
@@ -87,10 +87,11 @@ def _apply(source: Source, fetched: Fetched | NotFetched, begin: Begin, now: Now
                 expect=Expectation(descends=fetched.descends),
             )
     except LockNotObtained as error:
-        return Pulled(_LOCKED, str(error))
+        return Pulled(LOCKED, str(error))
 
 
-def _told(outcome: ApplyOutcome) -> Pulled:
+def told(outcome: ApplyOutcome) -> Pulled:
+    """Say how an apply ended: its exit code, and words for the note about it."""
     match outcome:
         case Applied():
             how = "is in force" if outcome.changed else "was in force already; nothing changed"

@@ -1,4 +1,4 @@
-"""The first admin of an empty install: a page that stands until somebody brings the code of the server's log."""
+"""The first set-up: a form for the code of the server's log, then a list of what is left to do, then nothing."""
 
 from flask import abort, flash, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -11,7 +11,8 @@ from keymgr.people.first_admin import BadSetupToken, claim_setup, waits_for_firs
 from keymgr.people.names import BadName
 from keymgr.web.forms import Form, Problem, tidy
 from keymgr.web.portal import go_to, now, open_to_all, portal
-from keymgr.web.visiting import stranger
+from keymgr.web.setup_tasks import is_under_way, tasks_page
+from keymgr.web.visiting import is_signed_in, stranger
 
 
 class SetupForm(Form):
@@ -31,10 +32,12 @@ class SetupForm(Form):
 @portal.get("/setup")
 @open_to_all
 def setup() -> ResponseReturnValue:
-    """Show the form while there is nobody; the code is typed, because an address would keep it."""
-    if not waits_for_first_admin(db.session()):
+    """Show the form while there is nobody, then the tasks to an admin; the code is typed: an address would keep it."""
+    if waits_for_first_admin(db.session()):
+        return render_template("sign_in/setup.html", form=SetupForm(), problems=())
+    if not is_signed_in() or not is_under_way():
         abort(404)
-    return render_template("sign_in/setup.html", form=SetupForm(), problems=())
+    return tasks_page((), 200)
 
 
 @portal.post("/setup")
@@ -48,7 +51,7 @@ def setup_submit() -> ResponseReturnValue:
     if problems:
         return render_template("sign_in/setup.html", form=form, problems=problems), 422
     flash("You are the first administrator. Sign in with your new name and password.")
-    return go_to(url_for("web.login"))
+    return go_to(url_for("web.login", next=url_for("web.setup")))
 
 
 def _claim(form: SetupForm) -> tuple[Problem, ...]:

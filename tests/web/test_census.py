@@ -18,6 +18,10 @@ PEOPLE = {"owner": "ben", "other": "dana", "admin": "ada"}
 SHORT_CUTS = {("POST", "/api/v1/verify"), ("GET", "/gateway/check"), ("POST", "/gateway/check")}
 
 ARGUMENTS = {
+    "<account>": "pay-ci",
+    "<credential>": "svc_none",
+    "<kid>": "none",
+    "<name>": "finn",
     "<digest>": "000000000000",
     "<path:name>": "keymgr.css",
     "<int:number>": "1",
