@@ -72,7 +72,7 @@ def _answer(outcome: AskOutcome, opened: InForce) -> ResponseReturnValue:
             return reveal_page(outcome, opened)
         case Pending():
             flash(f"The request was sent for approval. It waits until {clock(outcome.expires_at)}.")
-            return go_to(url_for("web.request_list"))
+            return go_to(url_for("web.request_page", request_id=outcome.request_id))
         case Refused():
             problem = Problem("explain", "The policy does not allow this. What stands in the way is shown below.")
             return _form_page(request.form, problems=(problem,), status=403)

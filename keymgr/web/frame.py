@@ -143,6 +143,7 @@ _GROUPS: tuple[tuple[_Entry, ...], ...] = (
         ("Approvals", "stamp", _APPROVALS[0], _APPROVALS),
         ("Policy", "book", "web.policy_page", _POLICY),
         ("Audit", "trail", "web.audit_page", ("web.audit_page", "web.audit_export")),
+        ("Reports", "bars", "web.report_list", ("web.report_list", "web.report_page")),
         ("Docs", "page", "web.docs_index", _DOCS),
         ("Admin", "sliders", "web.admin_page", _ADMIN),
     ),

@@ -16,9 +16,12 @@ from werkzeug.test import TestResponse
 
 from keymgr.app import create_app
 from keymgr.config import load
+from keymgr.keys.approvals import Narrowed, approve
 from keymgr.keys.ask import ask
+from keymgr.keys.conversation import say
 from keymgr.keys.order import Order
-from keymgr.keys.outcomes import Issued, Pending
+from keymgr.keys.outcomes import Approved, Issued, Pending, RequestRefused, Said, Signed
+from keymgr.keys.refuse import refuse
 from keymgr.keys.revoke import RevokeReason, revoke
 from keymgr.keys.rights import Rights
 from keymgr.keys.rotate import rotate
@@ -26,12 +29,12 @@ from keymgr.keys.usage import Calls, record_batch
 from keymgr.people.sample import plant
 from keymgr.people.sessions import open_session
 from keymgr.people.whois import asker_of_owner
-from keymgr.policy.model import Evidence, Wish
+from keymgr.policy.model import Asker, Evidence, InForce, Wish
 from keymgr.reconcile.apply import Applied, apply_policy
 from keymgr.reconcile.live import in_force
 from keymgr.store.audit import Actor
 from keymgr.store.engine import connect
-from keymgr.store.keys import Credential, Key
+from keymgr.store.keys import Credential, Key, KeyRequest
 from keymgr.store.people import Person
 from keymgr.tokens.verdicts import VerdictCode
 from keymgr.web.desk import Desk
@@ -102,13 +105,20 @@ def address_of(app: Flask) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """Ids of keys and requests in known states."""
+    """Ids of keys and requests in known states.
+
+    All are ben's, or of the service account pay-ci, which ben's team answers for. `approved` was narrowed by cleo,
+    `refused` refused by her; `two_step` has her signature and eli's question, and waits for security.
+    """
 
     active: str
     expiring: str
     grace: str
     revoked: str
     waiting: str
+    approved: str
+    refused: str
+    two_step: str
 
 
 def seed(app: Flask) -> Seeded:
@@ -133,18 +143,114 @@ def seed(app: Flask) -> Seeded:
             now=datetime.now(UTC),
         )
         _use(session, active)
+        approved, refused, two_step = _decided(session, desk)
     engine.dispose()
-    return Seeded(active, expiring, grace, revoked, waiting)
+    return Seeded(active, expiring, grace, revoked, waiting, approved, refused, two_step)
+
+
+def _decided(session: Session, desk: Desk) -> tuple[str, str, str]:
+    """Make requests that have come further than waiting, through the verbs."""
+    approved = _issue(session, desk, "dispute lookup", ["charges:read"], 30, environment="prod")
+    refused = _issue(session, desk, "nosy dashboard", ["charges:read"], 20, environment="prod")
+    wish = Wish("payments", "prod", frozenset({"charges:read", "charges:write"}), 60 * 86_400, ("10.20.4.0/24",))
+    two_step = _ask(session, desk, "card capture", wish, owner="svc:pay-ci")
+    office = Office(session, desk)
+    office.approve(approved, "cleo", note="A week is enough for disputes.", ttl_seconds=7 * 86_400)
+    office.refuse(refused, "cleo", "The dashboard reads the report API. Ask for traffic:read on reports instead.")
+    office.approve(two_step, "cleo", note="Planned for the December release.")
+    office.say(two_step, "eli", "Which machines run this, and who looks at their logs?")
+    return approved, refused, two_step
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Where people of the house decide requests, through the verbs and without a browser."""
+
+    session: Session
+    desk: Desk
+
+    def approve(self, request_id: str, name: str, *, note: str = "", ttl_seconds: int | None = None) -> None:
+        """Approve, with a shorter life where one is given."""
+        row = self.session.get_one(KeyRequest, request_id)
+        narrowed = None if ttl_seconds is None else Narrowed(frozenset(row.scopes), ttl_seconds)
+        outcome = approve(
+            self.session,
+            self._opened,
+            request_id=request_id,
+            approver=self._person(name),
+            actor=Actor(f"user:{name}"),
+            asker_of=self._look_up,
+            seen_digest=row.wish_digest,
+            note=note,
+            narrowed=narrowed,
+            submit=None,
+            issuer=self.desk.issuer,
+            now=datetime.now(UTC),
+        )
+        assert isinstance(outcome, Approved | Signed), outcome
+
+    def refuse(self, request_id: str, name: str, reason: str) -> None:
+        """Refuse with a reason."""
+        outcome = refuse(
+            self.session,
+            self._opened,
+            request_id=request_id,
+            approver=self._person(name),
+            actor=Actor(f"user:{name}"),
+            asker_of=self._look_up,
+            seen_digest=self.session.get_one(KeyRequest, request_id).wish_digest,
+            reason=reason,
+            submit=None,
+            level=self.desk.issuer.audit_level,
+            now=datetime.now(UTC),
+        )
+        assert isinstance(outcome, RequestRefused), outcome
+
+    def say(self, request_id: str, name: str, text: str) -> None:
+        """Add a line to the conversation."""
+        outcome = say(
+            self.session,
+            self._opened,
+            request_id=request_id,
+            author=self._person(name),
+            actor=Actor(f"user:{name}"),
+            rights=Rights(frozenset({f"user:{name}"})),
+            asker_of=self._look_up,
+            text=text,
+            submit=None,
+            level=self.desk.issuer.audit_level,
+            now=datetime.now(UTC),
+        )
+        assert isinstance(outcome, Said), outcome
+
+    @property
+    def _opened(self) -> InForce:
+        opened = in_force(self.session)
+        assert opened is not None
+        return opened
+
+    def _look_up(self, owner: str) -> Asker | None:
+        return asker_of_owner(self.session, owner, self._opened.policy)
+
+    def _person(self, name: str) -> Asker:
+        person = self._look_up(f"user:{name}")
+        assert person is not None
+        return person
 
 
 def _issue(session: Session, desk: Desk, name: str, scopes: list[str], days: int, *, environment: str = "dev") -> str:
-    now = datetime.now(UTC) - timedelta(days=3 if environment == "dev" else 0)
+    ttl_seconds = (days + 3) * 86_400 if days < 28 else 30 * 86_400
+    wish = Wish("payments", environment, frozenset(scopes), ttl_seconds)
+    return _ask(session, desk, name, wish, days_ago=3 if environment == "dev" else 0)
+
+
+def _ask(session: Session, desk: Desk, name: str, wish: Wish, *, owner: str = "user:ben", days_ago: int = 0) -> str:
+    now = datetime.now(UTC) - timedelta(days=days_ago)
     opened = in_force(session)
     assert opened is not None
-    asker = asker_of_owner(session, "user:ben", opened.policy)
+    asker = asker_of_owner(session, owner, opened.policy)
     assert asker is not None
     person = session.query(Person).filter_by(name="ben").one()
-    wish = Wish("payments", environment, frozenset(scopes), (days + 3) * 86_400 if days < 28 else 30 * 86_400)
     order = Order(name, wish, "To look into refunds.", Evidence({}), None, f"seed-{name}", person.id)
     outcome = ask(session, opened, asker=asker, actor=BEN, order=order, issuer=desk.issuer, now=now)
     assert isinstance(outcome, Issued | Pending), outcome
