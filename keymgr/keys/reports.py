@@ -1,7 +1,7 @@
 """Reports over live keys: which end soon, which nobody uses, how many stand how. Owners None means everybody's."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,7 @@ from keymgr.store.usage import UsageDay
 PAGE_SIZE = 50
 _WEEK = timedelta(days=7)
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 Owners = frozenset[str] | None
 
 
@@ -43,6 +44,10 @@ class Page(Generic[Item]):
     total: int
     number: int = 1
     pages: int = 1
+
+    def turned(self, make: Callable[[Item], Made]) -> "Page[Made]":
+        """Return the same page with something else made of each row."""
+        return Page(tuple(make(row) for row in self.rows), self.total, self.number, self.pages)
 
 
 def expiring(session: Session, owners: Owners, *, days: int, now: datetime, number: int | None = 1) -> Page[ReportKey]:

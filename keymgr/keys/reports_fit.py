@@ -76,8 +76,7 @@ def owner_gone(
     gone = Key.owner.not_in(people.union_all(accounts))
     found = page_of_keys(session, (*live(owners, now), gone), (Key.owner.asc(), Key.id.asc()), number)
     why = _why(session, {key.owner for key in found.rows})
-    rows = tuple(Orphan(key, why.get(key.owner, Gone.UNKNOWN)) for key in found.rows)
-    return Page(rows, found.total, found.number, found.pages)
+    return found.turned(lambda key: Orphan(key, why.get(key.owner, Gone.UNKNOWN)))
 
 
 _STANDING = (

@@ -1,7 +1,5 @@
 """Who can get what: teams and roles against the scopes of one service, each cell a link to its explanation."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ from keymgr.policy.wording import span
 from keymgr.web.explanation_lines import Answer, steps_of
 from keymgr.web.policy_keys import oversees
 from keymgr.web.portal import now, portal
+from keymgr.web.spreadsheet import line
 from keymgr.web.visiting import in_force, visitor
 
 _KIND_WORDS = {OwnerKind.USER: "people", OwnerKind.SERVICE_ACCOUNT: "service accounts"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _COLUMNS = (
     "subject",
     "owner kind",
@@ -99,21 +97,11 @@ def policy_matrix_csv() -> Response:
     chosen = _chosen()
     if chosen is None:
         abort(404, "No policy is in force yet, so there is no matrix.")
-    written = io.StringIO()
-    sheet = csv.writer(written)
-    sheet.writerow(_COLUMNS)
-    for line in _lines(chosen):
-        sheet.writerow([_as_text(field) for field in line])
-    response = make_response(written.getvalue())
+    response = make_response("".join(map(line, (_COLUMNS, *_lines(chosen)))))
     response.mimetype = "text/csv"
     name = f"matrix-{chosen.service.name}-{chosen.environment}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def _as_text(field: str) -> str:
-    """Keep a spreadsheet from running what a name begins with."""
-    return f"'{field}" if field.startswith(_FORMULA) else field
 
 
 def _chosen() -> Chosen | None:

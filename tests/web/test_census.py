@@ -27,6 +27,7 @@ ARGUMENTS = {
     "<int:number>": "1",
     "<override_id>": "ovr_none",
     "<page>": "verify",
+    "<report>": "expiring",
     "<role>": "developer",
     "<rule>": "payments-dev",
     "<service>": "payments",

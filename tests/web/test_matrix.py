@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from flask import Flask
 
-from keymgr.web.matrix import _as_text
+from keymgr.web.spreadsheet import as_text
 from tests.web.house import Browser
 
 CELL = re.compile(r'<td>\s*<a class="([^"]*)" href="([^"]+)">(.*?)</a>', re.DOTALL)
@@ -66,7 +66,7 @@ def test_the_file_has_a_line_for_each_cell(ben: Browser) -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\tx", "\rx", "\nx"])
 def test_what_a_spreadsheet_would_run_is_made_text(text: str) -> None:
-    assert _as_text(text) == "'" + text
+    assert as_text(text) == "'" + text
 
 
 def test_whom_a_waiver_names_is_shown_to_overseers_and_to_themselves(app: Flask) -> None:
