@@ -1,16 +1,19 @@
 """The approver's inbox: what waits, and whether this person may approve it now or why not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.routing import (
     AskerOf,
+    Signed,
     approval_now,
     concerned,
+    parties,
     parties_of,
     remembering,
     route,
@@ -66,26 +69,58 @@ def inbox(
 
     Who is named for emergencies sees what they could grant then.
     """
-    return tuple(_rows(session, opened, person, asker_of, now))
+    look_up, signed = remembering(asker_of), signed_of_waiting(session)
+    waiting = session.scalars(select(KeyRequest).where(*_waits(now)).order_by(KeyRequest.created_at, KeyRequest.id))
+    return tuple(_rows(waiting, opened, person, signed, asker_of=look_up, now=now))
 
 
 def count_waiting(session: Session, opened: InForce, person: Asker, *, asker_of: AskerOf, now: datetime) -> int:
-    """Count what the person may approve now; who is named nowhere costs no query."""
+    """Count what the person may approve now, quickly enough for every page; who is named nowhere costs no query.
+
+    Requests of one rule with the same signatures are judged once; only what another revision routed is read whole.
+    """
     if not any(could_approve(approval, person) for approval in concerned(opened)):
         return 0
-    return sum(isinstance(row.verdict, May) for row in _rows(session, opened, person, asker_of, now))
-
-
-def _rows(session: Session, opened: InForce, person: Asker, asker_of: AskerOf, now: datetime) -> Iterator[InboxRow]:
     look_up = remembering(asker_of)
     signed = signed_of_waiting(session)
-    statement = select(KeyRequest).where(KeyRequest.state == RequestState.WAITING, KeyRequest.expires_at > now)
-    for request in session.scalars(statement.order_by(KeyRequest.created_at, KeyRequest.id)):
-        approval = approval_now(opened, request, look_up, now)
-        parties = parties_of(request)
-        if approval is None or not _concerns(approval, person, parties):
+
+    @cache
+    def may(rule: str, given: Signed, barred: frozenset[str]) -> bool:
+        approval = opened.policy.rules[rule].approval
+        signatures = route(approval, given, parties=barred, asker_of=look_up).signatures
+        return isinstance(may_approve(approval, person, signatures, parties=barred), May)
+
+    columns = (KeyRequest.id, KeyRequest.rule, KeyRequest.requester, KeyRequest.owner, KeyRequest.asked)
+    fresh = session.execute(select(*columns).where(*_waits(now), KeyRequest.revision_id == opened.revision))
+    total = 0
+    for request_id, rule, requester, owner, asked in fresh:
+        given = signed.get(request_id, ())
+        relevant = {person.id, *(signer for signer, _ in given)}
+        total += may(rule, given, parties(requester, owner, asked) & relevant)
+    older = select(KeyRequest).where(*_waits(now), KeyRequest.revision_id != opened.revision)
+    rows = _rows(session.scalars(older), opened, person, signed, asker_of=look_up, now=now)
+    return total + sum(isinstance(row.verdict, May) for row in rows)
+
+
+def _waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return KeyRequest.state == RequestState.WAITING, KeyRequest.expires_at > now
+
+
+def _rows(
+    requests: Iterable[KeyRequest],
+    opened: InForce,
+    person: Asker,
+    signed: Mapping[str, Signed],
+    *,
+    asker_of: AskerOf,
+    now: datetime,
+) -> Iterator[InboxRow]:
+    for request in requests:
+        approval = approval_now(opened, request, asker_of, now)
+        involved = parties_of(request)
+        if approval is None or not _concerns(approval, person, involved):
             continue
-        way = route(approval, signed.get(request.id, ()), parties=parties, asker_of=look_up)
+        way = route(approval, signed.get(request.id, ()), parties=involved, asker_of=asker_of)
         yield InboxRow(
             id=request.id,
             name=request.name,
@@ -103,14 +138,14 @@ def _rows(session: Session, opened: InForce, person: Asker, asker_of: AskerOf, n
             expires_at=request.expires_at,
             nudged_at=request.nudged_at,
             steps=steps_of(approval, way.signatures),
-            verdict=may_approve(approval, person, way.signatures, parties=parties),
-            is_own=person.id in parties,
-            may_break_glass=may_break_glass(approval, person, parties=parties) is None,
+            verdict=may_approve(approval, person, way.signatures, parties=involved),
+            is_own=person.id in involved,
+            may_break_glass=may_break_glass(approval, person, parties=involved) is None,
         )
 
 
-def _concerns(approval: ApprovalPolicy, person: Asker, parties: frozenset[str]) -> bool:
-    return person.id in parties or could_approve(approval, person) or may_break(approval, person)
+def _concerns(approval: ApprovalPolicy, person: Asker, involved: frozenset[str]) -> bool:
+    return person.id in involved or could_approve(approval, person) or may_break(approval, person)
 
 
 def _risk(opened: InForce, request: KeyRequest) -> Risk | None:

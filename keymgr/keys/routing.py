@@ -1,10 +1,11 @@
 """Where a request goes: the approval that the policy in force asks for, and which of its signatures count."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from keymgr.store.keys import KeyRequest, RequestApproval, RequestState
 AskerOf = Callable[[str], Asker | None]
 """How the door finds who `user:ana` or `svc:pay-ci` is under the policy it passes; None when there is no such owner."""
 
-Signed = Sequence[tuple[str, int]]
+Signed = tuple[tuple[str, int], ...]
 """The signatures given to a request's present wish: who and for which step, oldest first."""
 
 
@@ -45,7 +46,12 @@ def wish_of(request: KeyRequest) -> Wish:
 
 def parties_of(request: KeyRequest) -> frozenset[str]:
     """Name who never counts as an approver: who asked, who would own the key, and everybody who changed the wish."""
-    return frozenset({request.requester, request.owner, *(request.asked or {}).get("by", ())})
+    return parties(request.requester, request.owner, request.asked)
+
+
+def parties(requester: str, owner: str, asked: Mapping[str, Any] | None) -> frozenset[str]:
+    """Name the same from the columns of a request."""
+    return frozenset({requester, owner, *(asked or {}).get("by", ())})
 
 
 def approval_now(opened: InForce, request: KeyRequest, asker_of: AskerOf, now: datetime) -> ApprovalPolicy | None:
@@ -53,9 +59,8 @@ def approval_now(opened: InForce, request: KeyRequest, asker_of: AskerOf, now: d
 
     A request that was routed by this very revision is not judged again, so that lists stay quick.
     """
-    rule = opened.policy.rules.get(request.rule) if request.revision_id == opened.revision else None
-    if rule is not None:
-        return rule.approval
+    if request.revision_id == opened.revision:
+        return opened.policy.rules[request.rule].approval
     asker = asker_of(request.owner)
     if asker is None:
         return None
@@ -90,7 +95,7 @@ def signed_of(session: Session, request: KeyRequest) -> Signed:
     statement = select(RequestApproval.approver, RequestApproval.step).where(
         RequestApproval.request_id == request.id, RequestApproval.wish_digest == request.wish_digest
     )
-    return [(person, step) for person, step in session.execute(statement.order_by(RequestApproval.id))]
+    return tuple((person, step) for person, step in session.execute(statement.order_by(RequestApproval.id)))
 
 
 def signed_of_waiting(session: Session) -> Mapping[str, Signed]:
@@ -104,7 +109,7 @@ def signed_of_waiting(session: Session) -> Mapping[str, Signed]:
     found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for request_id, person, step in session.execute(statement):
         found[request_id].append((person, step))
-    return found
+    return {request_id: tuple(given) for request_id, given in found.items()}
 
 
 def remembering(asker_of: AskerOf) -> AskerOf:

@@ -36,7 +36,7 @@ from keymgr.policy.model import ApprovalPolicy, ApprovalStep, Asker, InForce, Po
 from keymgr.store.audit import Actor
 from keymgr.store.keys import KeyRequest
 from keymgr.store.policies import PolicyOverride
-from tests.keys.house import ANA, BEN, CI, ISSUER, LEVEL, an_order, put_in_force
+from tests.keys.house import ANA, BEN, CI, ISSUER, LEVEL, NUMBERS, an_order, put_in_force
 from tests.policy.builders import DAY, a_person, a_policy, a_rule, a_wish
 
 LEAD_STEP = ApprovalStep("lead", frozenset({"leads"}), frozenset(), 1)
@@ -150,7 +150,7 @@ class Office:
             asker_of=self.who,
             seen_digest=self.digest(request_id) if seen is None else seen,
             reason=reason,
-            submit=None,
+            submit=a_form(),
             level=LEVEL,
             now=self.now,
         )
@@ -184,7 +184,7 @@ class Office:
             asker_of=self.who,
             seen_digest=self.digest(request_id) if seen is None else seen,
             reason=reason,
-            submit=None,
+            submit=a_form(),
             issuer=self.issuer,
             now=self.now,
         )
@@ -198,7 +198,7 @@ class Office:
             reviewer=reviewer,
             actor=Actor(reviewer.id),
             note=note,
-            submit=None,
+            submit=a_form(),
             level=LEVEL,
             now=self.now,
         )
@@ -235,7 +235,7 @@ class Office:
             request_id=request_id,
             actor=Actor(person.id),
             rights=self.rights(person),
-            submit=None,
+            submit=a_form(),
             level=LEVEL,
             now=self.now,
         )
@@ -248,7 +248,7 @@ class Office:
             request_id=request_id,
             actor=Actor(person.id),
             rights=self.rights(person),
-            submit=None,
+            submit=a_form(),
             level=LEVEL,
             now=self.now,
         )
@@ -265,12 +265,17 @@ class Office:
             rights=self.rights(author),
             asker_of=self.who,
             text=text,
-            submit=None,
+            submit=a_form(),
             level=LEVEL,
             now=self.now,
         )
         self.session.commit()
         return outcome
+
+
+def a_form() -> Submit:
+    """A form that nobody has sent yet."""
+    return Submit(f"form-{next(NUMBERS)}", "usr_ana")
 
 
 def leaving(person: Asker) -> Asker:
