@@ -20,7 +20,7 @@ step() {
 
 system_parts() {
   missing=""
-  for pair in chromium:chromium nginx:nginx strace:strace git:git; do
+  for pair in chromium:chromium nginx:nginx caddy:caddy node:nodejs curl:curl openssl:openssl strace:strace git:git; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
   done
   [ -z "$missing" ] && return 0

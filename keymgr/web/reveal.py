@@ -12,26 +12,12 @@ from keymgr.policy.model import InForce
 from keymgr.policy.wording import span
 from keymgr.tokens.verdicts import HTTP_MEANINGS
 from keymgr.web.approvals_waiting import without_count
+from keymgr.web.docs_snippets import CALLS, Snippet, Target, snippets, variable_base
 from keymgr.web.forge import Place, forge_of
 from keymgr.web.portal import address, desk, now, only_reads, portal, wants_part
 from keymgr.web.wording import rates
 
 _TOKEN_LENGTH_MAX = 8192
-_PYTHON = """import os
-import urllib.request
-
-request = urllib.request.Request(
-    "https://{service}.example/",
-    headers={{"Authorization": f"Bearer {{os.environ['{variable}']}}"}},
-)
-print(urllib.request.urlopen(request).status)"""
-_SNIPPETS = (
-    ("curl", 'curl -H "Authorization: Bearer ${variable}" https://{service}.example/'),
-    ("Python", _PYTHON),
-    ("GitHub Actions", "# gh secret set {variable}\nenv:\n  {variable}: ${{{{ secrets.{variable} }}}}"),
-    ("Kubernetes", "kubectl create secret generic {service}-key --from-env-file={file}"),
-    ("Docker", "docker run --env-file {file} YOUR_IMAGE"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +30,7 @@ class Revealed:
     place: Place
     limits: str
     rotate_every: str | None
-    snippets: tuple[tuple[str, str], ...]
+    snippets: tuple[Snippet, ...]
 
 
 def reveal_page(issued: Issued, in_force: InForce, *, rotated: bool = False) -> Response:
@@ -52,7 +38,7 @@ def reveal_page(issued: Issued, in_force: InForce, *, rotated: bool = False) -> 
     without_count()
     rule, terms = issued.decision.rule, issued.decision.terms
     rotate_every = terms.limits.rotate_every_seconds
-    variable, snippets = snippets_for(issued.service, issued.name)
+    variable, how = snippets_for(issued.service, issued.name)
     revealed = Revealed(
         variable=variable,
         file=f"{_file_name(issued.name)}.env",
@@ -60,17 +46,17 @@ def reveal_page(issued: Issued, in_force: InForce, *, rotated: bool = False) -> 
         place=forge_of(in_force, desk().forge_url, desk().policy_folder).place(rule.source),
         limits=rates(terms.limits.rate_limits),
         rotate_every=None if rotate_every is None else span(rotate_every),
-        snippets=snippets,
+        snippets=how,
     )
     return make_response(
         render_template("keys/reveal.html", issued=issued, revealed=revealed, rotated=rotated, now=now())
     )
 
 
-def snippets_for(service: str, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+def snippets_for(service: str, name: str) -> tuple[str, tuple[Snippet, ...]]:
     """Write how a key is used, with the name of its environment variable where the secret would stand."""
-    names = {"service": service, "variable": _variable(service), "file": f"{_file_name(name)}.env"}
-    return names["variable"], tuple((title, text.format(**names)) for title, text in _SNIPPETS)
+    target = Target(service, environment="", scope="", file=f"{_file_name(name)}.env")
+    return _variable(service), snippets(CALLS, target)
 
 
 def already_page(done: AlreadyDone) -> Response:
@@ -113,8 +99,7 @@ def _posted_token() -> str:
 
 def _variable(service: str) -> str:
     """Name the environment variable after the service, such as `PAYMENTS_API_KEY`."""
-    base = re.sub(r"[^A-Z0-9]+", "_", service.upper()).strip("_")[:40] or "SERVICE"
-    return f"{base.removesuffix('_API')}_API_KEY"
+    return f"{variable_base(service)}_API_KEY"
 
 
 def _file_name(name: str) -> str:
