@@ -50,7 +50,7 @@ function select(node) {
 
 async function write(node) {
   try {
-    await navigator.clipboard.writeText(node.value ?? node.textContent);
+    await navigator.clipboard.writeText(node.value ?? node.href ?? node.textContent);
     return true;
   } catch {
     select(node);
@@ -99,16 +99,63 @@ document.addEventListener("click", (event) => {
   }
 });
 
+/* Tick all boxes of one kind and no others; without a script the button sends the form and the server does it. */
+function pick(button) {
+  const boxes = button.closest("fieldset").querySelectorAll("input[type=checkbox]");
+  boxes.forEach((box) => {
+    box.checked = box.matches(button.dataset.pick);
+  });
+  button.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+document.addEventListener("click", (event) => {
+  const picker = event.target.closest("[data-pick]");
+  if (!picker) return;
+  event.preventDefault();
+  pick(picker);
+});
+
+/* A search among what is on the page already: it is no part of the form, and asks nobody. */
+document.addEventListener("input", (event) => {
+  const rows = event.target.dataset.narrows;
+  if (!rows) return;
+  const words = event.target.value.trim().toLowerCase();
+  const shown = [...document.querySelectorAll(rows)].filter((row) => {
+    row.hidden = !row.textContent.toLowerCase().includes(words);
+    return !row.hidden;
+  });
+  announce(`${shown.length} shown.`);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.dataset.narrows) event.stopPropagation();
+}, true);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.dataset.narrows) event.preventDefault();
+});
+
+/* One box ticks all the boxes of its form. */
+document.addEventListener("change", (event) => {
+  const form = event.target.dataset.all;
+  if (!form) return;
+  document.querySelectorAll(`[type="checkbox"][name="key"][form="${form}"]`).forEach((box) => {
+    box.checked = event.target.checked;
+  });
+});
+
 /* Parts that only make sense with a script show themselves. */
 function dress() {
   document.querySelectorAll("[data-script-only]").forEach((node) => {
     node.hidden = false;
   });
+  document.querySelectorAll("[data-pick]").forEach((node) => {
+    node.type = "button";
+  });
+  /* Buttons that stand in for what htmx does; hidden at once by the style sheet, they must not be what Enter presses. */
+  if (window.htmx) document.querySelectorAll("[data-plain]").forEach((node) => node.remove());
 }
 
-dress();
-/* Buttons that stand in for what htmx does are not seen where it runs; without it they stay. */
 if (window.htmx) document.documentElement.classList.add("assisted");
+dress();
 
 /* A form that is on its way is not sent again. */
 document.addEventListener("submit", (event) => {
@@ -181,3 +228,41 @@ listen(["htmx:sendError", "htmx:responseError", "htmx:timeout", "htmx:error"], (
   event.target.querySelector(":scope > .inline-note")?.remove();
   event.target.append(note);
 });
+
+/* A sign-in ends by itself: that is said once, three minutes before, and a button lets it go on. Each call starts the time anew. */
+const WARN_MS = 180_000;
+const UNSURE_MS = 60_000;
+
+function watchSignIn(ending) {
+  const final = Date.now() + ending.dataset.final * 1000;
+  let ends = Math.min(final, Date.now() + ending.dataset.seconds * 1000);
+  let shown = "";
+  let before = null;
+
+  function look() {
+    const left = ends - Date.now();
+    const kind = ends < final ? "soon" : "final";
+    const word = left <= 0 ? "over" : left <= WARN_MS ? kind : "";
+    if (word === shown) return;
+    const hadFocus = ending.contains(document.activeElement);
+    shown = word;
+    ending.hidden = !word;
+    ending.querySelectorAll("[data-when]").forEach((node) => {
+      node.hidden = !node.dataset.when.split(" ").includes(word);
+    });
+    if (word) announce(ending.querySelector("p:not([hidden])").textContent.trim());
+    if (hadFocus && word !== "soon") (before?.isConnected ? before : find("#main")).focus();
+  }
+
+  ending.addEventListener("focusin", (event) => {
+    if (event.relatedTarget && !ending.contains(event.relatedTarget)) before = event.relatedTarget;
+  });
+  listen(["htmx:afterRequest", "htmx:after:request"], (event) => {
+    if (event.detail.failed || event.detail.successful === false || event.target.closest?.("[data-poll]")) return;
+    ends = Math.min(final, Date.now() + ending.dataset.idle * 1000 - UNSURE_MS);
+    look();
+  });
+  setInterval(look, 5000);
+}
+
+if (find("#ending")) watchSignIn(find("#ending"));

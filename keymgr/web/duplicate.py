@@ -1,5 +1,6 @@
 """Asking for another key like this one: the ask form, filled in."""
 
+from math import ceil
 from urllib.parse import urlencode
 
 from flask import abort, url_for
@@ -26,7 +27,7 @@ def key_duplicate(key_id: str) -> ResponseReturnValue:
         ("service", row.service),
         ("environment", row.environment),
         *(("scope", scope) for scope in row.scopes),
-        ("lifetime", str(int((row.expires_at - row.created_at).total_seconds()))),
+        ("lifetime", str(ceil((row.expires_at - row.created_at).total_seconds()))),
         ("cidrs", " ".join(db.session().get_one(Key, key_id).cidrs)),
         ("owner", row.owner if row.owner in rights().owners else ""),
     ]
