@@ -8,7 +8,7 @@ from wtforms import IntegerField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired, Length, Optional
 
 from keymgr.keys.order import JUSTIFICATION_LENGTH_MAX, NAME_LENGTH_MAX
-from keymgr.policy.model import Asker, Evidence, Policy, Service, Wish
+from keymgr.policy.model import Asker, Evidence, Policy, Scope, Service, Wish
 from keymgr.policy.wording import span
 from keymgr.web.forms import Form, Problem, one_line, tidy, whole
 from keymgr.web.wording import until
@@ -17,6 +17,9 @@ _DAY = 86_400
 _LIFETIMES = (_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 180 * _DAY, 365 * _DAY)
 _LIFETIME_MAX = 100 * 365 * _DAY
 _REVISION_MAX = 2**31
+_READING = frozenset({"read", "list", "view"})
+_FEW_SCOPES = 6
+_MANY_SCOPES = 12
 _LONG = "At most {} characters fit here."
 
 
@@ -43,6 +46,8 @@ class AskForm(Form):
     revision = IntegerField(validators=[Optional(), whole(_REVISION_MAX, "Load the page again and send it once more.")])
     nonce = StringField(validators=[Length(max=64)])
     shown = StringField()
+    only = StringField(filters=[tidy])
+    pick = StringField()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +89,43 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """One lifetime to choose; `value` is what the form sends, empty for what the rule gives by itself."""
+
+    value: str
+    words: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Scopes of one resource, the part of the name before the colon; without a name where there are few."""
+
+    resource: str
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """What the form offers: services a rule gives the owner something of first, and the chosen service's parts.
 
-    `shown` names all that they depend on: where it is the same, the same choices would be drawn again.
+    `reading` are the scopes that only read. `shown` names all that the choices depend on: where it is the same, the
+    same would be drawn again.
     """
 
     likely: tuple[Service, ...]
     others: tuple[Service, ...]
     service: Service | None
-    lifetimes: tuple[tuple[str, str], ...]
+    groups: tuple[Group, ...]
+    reading: frozenset[str]
+    lifetimes: tuple[Lifetime, ...]
+    longest: str
     shown: str
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether there are so many scopes that a search among them helps."""
+        return sum(len(group.scopes) for group in self.groups) > _MANY_SCOPES
 
 
 def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft:
@@ -108,7 +139,7 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
         owner=form.owner.data or me,
         service=form.service.data or "",
         environment=environment,
-        scopes=tuple(form.scope.data or ()),
+        scopes=_scopes(form, service),
         ttl_seconds=None if form.lifetime.errors else form.lifetime.data,
         cidrs=tuple((form.cidrs.data or "").replace(",", " ").split()),
         ticket=form.ticket.data or "",
@@ -118,6 +149,18 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
         shown=form.shown.data or "",
         problems=tuple(problem for problem in form.problems() if not (problem.field == "environment" and environment)),
     )
+
+
+def _scopes(form: AskForm, service: Service | None) -> tuple[str, ...]:
+    """Return the scopes that were ticked: of them `only` those a button named, or all that only read if it asked so."""
+    if form.pick.data == "reading" and service is not None:
+        return tuple(name for name in service.scopes if _only_reads(name))
+    only = (form.only.data or "").split()
+    return tuple(name for name in form.scope.data or () if not only or name in only)
+
+
+def _only_reads(scope: str) -> bool:
+    return scope.rsplit(":", 1)[-1] in _READING
 
 
 def choices_of(policy: Policy, asker: Asker, draft: Draft, now: datetime) -> Choices:
@@ -130,21 +173,36 @@ def choices_of(policy: Policy, asker: Asker, draft: Draft, now: datetime) -> Cho
         and (not rule.roles or rule.roles & asker.roles)
     }
     services = sorted(policy.services.values(), key=lambda service: service.name)
+    chosen = policy.services.get(draft.service)
+    rules = policy.rules_by_target.get((draft.service, draft.environment), ())
+    longest = max((rule.limits.max_ttl_seconds for rule in rules), default=None)
     return Choices(
         likely=tuple(service for service in services if service.name in spoken_of),
         others=tuple(service for service in services if service.name not in spoken_of),
-        service=policy.services.get(draft.service),
-        lifetimes=_lifetimes(policy, draft, now),
+        service=chosen,
+        groups=_groups(tuple(chosen.scopes.values())) if chosen else (),
+        reading=frozenset(name for name in chosen.scopes if _only_reads(name)) if chosen else frozenset(),
+        lifetimes=_lifetimes(draft, longest or _LIFETIMES[2], now),
+        longest=span(longest) if longest else "",
         shown=f"{policy.digest} {draft.owner} {draft.service} {draft.environment}",
     )
 
 
-def _lifetimes(policy: Policy, draft: Draft, now: datetime) -> tuple[tuple[str, str], ...]:
-    """Offer round lifetimes up to the longest that any rule grants there, and that longest one."""
-    rules = policy.rules_by_target.get((draft.service, draft.environment), ())
-    longest = max((rule.limits.max_ttl_seconds for rule in rules), default=_LIFETIMES[2])
+def _groups(scopes: tuple[Scope, ...]) -> tuple[Group, ...]:
+    """Put scopes of one resource together, in the order of the policy."""
+    if len(scopes) <= _FEW_SCOPES:
+        return (Group("", scopes),)
+    resources = dict.fromkeys(scope.name.split(":", 1)[0] for scope in scopes)
+    return tuple(
+        Group(resource, tuple(scope for scope in scopes if scope.name.split(":", 1)[0] == resource))
+        for resource in resources
+    )
+
+
+def _lifetimes(draft: Draft, longest: int, now: datetime) -> tuple[Lifetime, ...]:
+    """Offer round lifetimes up to the longest, that longest one, and the one that was asked for."""
     offered = {seconds for seconds in _LIFETIMES if seconds < longest} | {longest}
     if draft.ttl_seconds is not None and draft.ttl_seconds > 0:
         offered.add(draft.ttl_seconds)
-    named = [(str(seconds), f"{span(seconds)}, until {until(now, seconds)}") for seconds in sorted(offered)]
-    return (("", "The usual lifetime of the rule"), *named)
+    named = [Lifetime(str(seconds), span(seconds), f"until {until(now, seconds)}") for seconds in sorted(offered)]
+    return (Lifetime("", "The usual", "as the rule says"), *named)

@@ -23,11 +23,20 @@ _A_RULE_HELPS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The allowed part of a wish that is refused as a whole, and the button that sends nothing but it."""
+
+    scopes: tuple[str, ...]
+    button: str
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """What happens on submit.
 
     `answer` is the whole wish's, None while nothing can be said; `sentence` then says what is missing. `points` are
-    reasons that no single line shows. `edit` is where a change would be made and `proposal` a rule that would help.
+    reasons that no single line shows. `rest` is what could be had without what stands in the way. `edit` is where a
+    change would be made and `proposal` a rule that would help.
     """
 
     answer: Answer | None
@@ -43,6 +52,7 @@ class Panel:
     edit: Place | None = None
     proposal: str | None = None
     revision: int | None = None
+    rest: Rest | None = None
 
 
 def panel_of(explanation: Explanation, *, policy: Policy, asker: Asker, wish: Wish, forge: Forge) -> Panel:

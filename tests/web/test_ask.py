@@ -1,20 +1,29 @@
 """Asking for a key: the explanation, and that a submit does what the explanation said."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 
+from keymgr.policy.model import Risk, Scope
 from keymgr.store.audit import AuditEvent
 from keymgr.store.engine import connect
 from keymgr.store.keys import FormNonce, Key, KeyRequest
+from keymgr.web.ask_form import choices_of, read_draft
+from tests.policy.builders import a_person, a_policy, a_service
 from tests.web.house import Browser, make_app, put_in_force
 
 DEV = {"name": "ci", "service": "payments", "environment": "dev", "scope": ["charges:read"], "nonce": "n-1"}
 PROD = {**DEV, "environment": "prod", "nonce": "n-2"}
+VERBS = ("read", "list", "write", "delete", "admin")
 MIXED = "/keys/new?service=payments&environment=prod&scope=charges:read&scope=refunds:write"
 
 
@@ -142,6 +151,72 @@ def test_approval_wants_a_justification(ben: Browser, portal_url: str) -> None:
     assert count(portal_url, KeyRequest) == before
     assert ben.post("/keys", {**PROD, "justification": "To look into a refund."}).status_code == 303
     assert count(portal_url, KeyRequest) == before + 1
+
+
+def test_the_allowed_scopes_go_alone_only_by_a_button_of_their_own(ben: Browser, portal_url: str) -> None:
+    order = {**DEV, "scope": ["charges:read", "payouts:admin"]}
+    panel = soup(ben.post("/keys/new", order).text)
+    button = panel.select_one("#send-allowed")
+    assert button
+    assert button.text.strip() == "Create with allowed scopes only"
+    assert "primary" not in str(panel.select_one("#send"))
+    before = count(portal_url, Key)
+    assert ben.post("/keys", order).status_code == 403
+    assert count(portal_url, Key) == before
+    made = ben.post("/keys", {**order, "nonce": "n-3", str(button["name"]): str(button["value"])})
+    assert made.status_code == 200
+    assert "payouts:admin" not in made.text
+    assert count(portal_url, Key) == before + 1
+
+
+def test_what_is_allowed_after_approval_alone_asks_for_the_reason(ben: Browser) -> None:
+    page = soup(ben.get(MIXED).text)
+    button = page.select_one("#send-allowed")
+    assert button
+    assert button.text.strip() == "Send only the allowed scopes for approval"
+    assert page.select_one("#explain[data-reason=yes]")
+    alone = soup(ben.get("/keys/new?service=payments&environment=prod&scope=payouts:admin").text)
+    assert alone.select_one("#send-allowed") is None
+
+
+def test_the_question_has_an_address_for_a_colleague(ben: Browser) -> None:
+    link = soup(ben.get(f"{MIXED}&name=mine&lifetime=86400&cidrs=10.20.4.0/24").text).select_one("#permalink")
+    assert link
+    asked = parse_qs(urlsplit(str(link["href"])).query)
+    assert asked == {
+        "service": ["payments"],
+        "environment": ["prod"],
+        "scope": ["charges:read", "refunds:write"],
+        "lifetime": ["86400"],
+        "cidrs": ["10.20.4.0/24"],
+    }
+
+
+def test_without_javascript_a_button_ticks_what_only_reads(ben: Browser) -> None:
+    page = soup(ben.post("/keys/new", {**DEV, "scope": ["charges:write"], "pick": "reading"}).text)
+    ticked = [box["value"] for box in page.select("input[name=scope]") if box.has_attr("checked")]
+    assert ticked == ["charges:read"]
+
+
+def test_many_scopes_are_grouped_by_resource_and_searched(app: Flask) -> None:
+    names = [f"{resource}:{verb}" for resource in ("charges", "refunds", "payouts", "cards") for verb in VERBS]
+    for number, (groups, searched) in {6: (1, False), 7: (2, False), 13: (3, True), 20: (4, True)}.items():
+        scopes = {name: Scope(name, Risk.LOW, "") for name in names[:number]}
+        policy = a_policy(services=[replace(a_service(), scopes=scopes)])
+        with app.test_request_context():
+            draft = read_draft(MultiDict({"service": a_service().name}), me="user:ana", policy=policy)
+            choices = choices_of(policy, a_person("ana"), draft, datetime(2026, 11, 22, tzinfo=UTC))
+        assert len(choices.groups) == groups
+        assert choices.is_searched is searched
+        assert [scope.name for group in choices.groups for scope in group.scopes] == names[:number]
+        assert choices.reading == {name for name in names[:number] if name.endswith((":read", ":list"))}
+
+
+def test_the_longest_lifetime_is_stated(ben: Browser) -> None:
+    page = words(ben.get("/keys/new?service=payments&environment=dev").text)
+    assert "No rule gives more than 30 days here." in page
+    assert "30 days until" in page
+    assert "90 days until" not in page
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,25 @@ def test_the_panel_follows_the_form_and_focus_stays(ben: Watched) -> None:
     expect(ben.page.locator(".why .refused")).to_have_count(0)
 
 
+def test_enter_asks_for_the_whole_wish_and_buttons_do_what_they_say(context: BrowserContext, ben: Watched) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ben.open("/keys/new?name=reader&service=payments&environment=dev&scope=charges:read&scope=payouts:admin")
+    ben.page.press("#name", "Enter")
+    ben.page.wait_for_selector("#problems")
+    assert ben.page.is_checked("#scope-4")
+    ben.page.click("text=Copy link")
+    assert "scope=payouts:admin" in ben.page.evaluate("navigator.clipboard.readText()")
+    ben.page.click("text=Select read-only")
+    expect(ben.page.locator("#send")).to_have_class("button primary")
+    assert ben.page.is_checked("#scope-1")
+    assert not ben.page.is_checked("#scope-4")
+    ben.page.locator("#scope-4").check()
+    ben.page.click("#send-allowed")
+    expect(ben.page.locator("#main .scopes").first).to_have_text("charges:read")
+    with ben.page.expect_download():
+        ben.page.click("#download")
+
+
 def hold_first(page: Page, pattern: str) -> list[Route]:
     """Keep the first such request waiting; whoever asked for it lets it go on."""
     held: list[Route] = []
