@@ -16,12 +16,16 @@ SERVICE_ACCOUNT_PREFIX = "svc:"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person who is signed in. `service_accounts` are the active ones of their teams, each with its team."""
+    """A person who is signed in. `service_accounts` are the active ones of their teams, each with its team.
+
+    The session began at `began_at`; `signed_in_at` is later where the password was given again since.
+    """
 
     person_id: str
     name: str
     display_name: str
     session_id: str
+    began_at: datetime
     signed_in_at: datetime
     seen_at: datetime
     asker: Asker
@@ -91,6 +95,7 @@ def visitor_of(session: Session, person: Person, signed_in: SignInSession, polic
         name=person.name,
         display_name=person.display_name,
         session_id=signed_in.id,
+        began_at=signed_in.created_at,
         signed_in_at=signed_in.signed_in_at,
         seen_at=signed_in.seen_at,
         asker=asker,

@@ -46,6 +46,7 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/setup/signing-key": {},
     "/setup/test-key": {"nonce": "x"},
     "/setup/finish": {},
+    "/stay": {},
     "/me/theme": {"theme": "dark"},
     "/me/sign-out-everywhere": {},
     "/logout": {},
