@@ -266,3 +266,33 @@ function watchSignIn(ending) {
 }
 
 if (find("#ending")) watchSignIn(find("#ending"));
+
+/* Single keys, for those who switched them on; never while something is typed, and never with a modifier. */
+const TYPING = "input, textarea, select, [contenteditable]";
+const SHORTCUTS = {
+  "/": () => find("main input[type='search'], main input[name='q']") ?? find(".rail a[href='/keys']"),
+  "n": () => find(".rail a[href='/keys/new']"),
+  "g k": () => find(".rail a[href='/keys']"),
+  "g a": () => find(".rail a[href='/approvals']"),
+  "?": () => find(".rail a[href='/me']"),
+};
+const PREFIX_MILLISECONDS = 1500;
+let prefix = "";
+let prefixEnds = 0;
+
+document.addEventListener("keydown", (event) => {
+  if (!document.documentElement.hasAttribute("data-shortcuts")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.target.closest?.(TYPING)) return;
+  const pressed = event.timeStamp < prefixEnds ? prefix + event.key : event.key;
+  prefixEnds = 0;
+  if (pressed === "g") {
+    prefix = "g ";
+    prefixEnds = event.timeStamp + PREFIX_MILLISECONDS;
+    return;
+  }
+  const node = SHORTCUTS[pressed]?.();
+  if (!node) return;
+  event.preventDefault();
+  if (node.href) location.assign(pressed === "?" ? `${node.href}#shortcuts` : node.href);
+  else node.focus();
+});

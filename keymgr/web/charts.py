@@ -88,10 +88,11 @@ class Stacked:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series as a line; `points` are pairs for SVG, `label_at` is where its name stands, beside its last point."""
+    """One series as a line; `points` are pairs for SVG, its name stands at the end of it, `label_at` from the top."""
 
     series: Series
     points: str
+    end: Tick
     label_at: float
 
 
@@ -205,7 +206,8 @@ def _bar(number: int, value: int, floor: float, plot: Plot, share: float) -> Bar
 def _line(series: Series, label_at: float, plot: Plot) -> Line:
     steps = len(plot.labels)
     places = ((_percent(number + 0.5, steps), _down(value, plot.top)) for number, value in enumerate(series.values))
-    return Line(series, " ".join(f"{x},{y}" for x, y in places), label_at)
+    end = _tick(_percent(max(0.0, len(series.values) - 0.5), max(1, steps)), series.name)
+    return Line(series, " ".join(f"{x},{y}" for x, y in places), end, label_at)
 
 
 def _apart(ends: Sequence[float], least: float = 16.0) -> list[float]:

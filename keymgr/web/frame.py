@@ -12,6 +12,7 @@ from keymgr.policy.model import PortalPermission
 from keymgr.web.approvals_waiting import concerns_approvals
 from keymgr.web.portal import desk, portal
 from keymgr.web.visiting import is_signed_in, visitor
+from keymgr.web.zone import preferences
 
 THEME_COOKIE = "keymgr-theme"
 
@@ -43,6 +44,7 @@ class Frame:
     groups: tuple[tuple[NavItem, ...], ...]
     theme: Theme
     demo: bool
+    shortcuts: bool = False
 
 
 _POLICY = (
@@ -166,7 +168,7 @@ def frame() -> dict[str, Any]:
     """Give every template its frame."""
     known = "without_visitor" not in g and is_signed_in()
     groups = tuple(_items(group) for group in _GROUPS) if known else ()
-    return {"frame": Frame(visitor() if known else None, groups, theme(), desk().demo)}
+    return {"frame": Frame(visitor() if known else None, groups, theme(), desk().demo, preferences().shortcuts)}
 
 
 def _items(group: tuple[_Entry, ...]) -> tuple[NavItem, ...]:

@@ -16,6 +16,7 @@ from keymgr.web.wording import clock, countdown, short_clock, time_of_day
 
 _SOURCES = 8
 _CHART_HOURS = 72
+_LEAST_HOURS = 12
 _SOON = timedelta(hours=1)
 _LONGER = (("1 hour longer", HOUR), ("1 day longer", 24 * HOUR), ("7 days longer", 7 * 24 * HOUR))
 
@@ -29,7 +30,7 @@ class Running:
     since: str
     calls: str
     sources: tuple[Source, ...]
-    chart: Lines
+    chart: Lines | None
     is_urgent: bool
     choices: tuple[tuple[str, str], ...]
 
@@ -64,13 +65,15 @@ def _choices(grace: Grace) -> list[tuple[str, str]]:
     return [(until.isoformat(), f"{words}: until {clock(until)}") for words, until in found]
 
 
-def _chart(session: Session, key_id: str, grace: Grace) -> Lines:
+def _chart(session: Session, key_id: str, grace: Grace) -> Lines | None:
     """Draw the calls of both secrets hour by hour since the rotation, and where the old one ends."""
     first = max(grace.began_at, now() - _CHART_HOURS * HOUR)
     old = [sum(hour.calls.values()) for hour in hours_between(session, grace.old_id, first, now())]
     both = [sum(hour.calls.values()) for hour in hours_between(session, key_id, first, now())]
+    if len(both) == 1 or not sum(both):
+        return None  # One point is no line; the sentence says the number.
     new = [max(0, together - mine) for together, mine in zip(both, old, strict=True)]
-    ahead = min(len(both) + _CHART_HOURS, (hour_of(grace.ends_at) - hour_of(first)) // HOUR + 1)
+    ahead = min(max(_LEAST_HOURS, 2 * len(both)), (hour_of(grace.ends_at) - hour_of(first)) // HOUR + 1)
     labels = [short_clock(hour_of(first) + step * HOUR) for step in range(max(ahead, len(both)))]
     place = (grace.ends_at - hour_of(first)) / HOUR
     cut = (place, "old secret ends") if place <= len(labels) else None

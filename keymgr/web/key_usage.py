@@ -103,9 +103,10 @@ def _steps(session: Session, key_id: str, span: Span, now: datetime) -> Steps:
 
 def _caption(chart: Stacked, label: str, step: str, now: datetime) -> str:
     total, accepted = chart.plot.total, chart.plot.series[0].total
+    at = "at" if step == "hour" else "on"
     return (
         f"Calls per {step}, {label} to {clock(now)}: {thousands(total)} in total, "
-        f"{thousands(total - accepted)} of them not accepted. Peak: {thousands(chart.peak)} at {chart.peak_at}."
+        f"{thousands(total - accepted)} of them not accepted. Peak: {thousands(chart.peak)} {at} {chart.peak_at}."
     )
 
 

@@ -47,11 +47,13 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/setup/test-key": {"nonce": "x"},
     "/setup/finish": {},
     "/stay": {},
+    "/me/preferences": {"time_zone": "Europe/Lisbon", "shortcuts": "on"},
+    "/me/sessions/{handle}/end": {},
     "/me/theme": {"theme": "dark"},
     "/me/sign-out-everywhere": {},
     "/logout": {},
 }
-ADMINS = {"person": "ben", "account": "pay-ci", "credential": "svc_none", "kid": "none"}
+ADMINS = {"person": "ben", "account": "pay-ci", "credential": "svc_none", "kid": "none", "handle": "0123456789abcdef"}
 ADMINS_RULES = {name: f"<{'name' if name == 'person' else name}>" for name in ADMINS}
 EVIL = ["https://evil.example", "http://localhost.evil.example", "http://localhost:81", "null", "https://localhost"]
 

@@ -23,6 +23,7 @@ ARGUMENTS = {
     "<kid>": "none",
     "<name>": "finn",
     "<digest>": "000000000000",
+    "<handle>": "0123456789abcdef",
     "<path:name>": "keymgr.css",
     "<int:number>": "1",
     "<override_id>": "ovr_none",
