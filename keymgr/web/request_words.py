@@ -15,9 +15,28 @@ from keymgr.web.wording import owner_words
 
 READY = "Ready to claim"
 _DONE = {
-    "request.made": "asked for it",
-    "request.withdrawn": "withdrew it",
+    "request.amended": "changed it, and its approval started over",
+    "request.approved": "approved it: it can be claimed",
+    "request.break_glass": "granted it alone, in an emergency",
+    "request.claimed": "claimed it: the key exists",
     "request.lapsed": "saw that its time was over",
+    "request.made": "asked for it",
+    "request.narrowed": "approved less than was asked for",
+    "request.nudged": "reminded the approvers",
+    "request.refused": "refused it",
+    "request.reopened": "found that it wants more approvals by now: it waits again",
+    "request.reviewed": "looked at the emergency",
+    "request.said": "wrote about it",
+    "request.signed": "approved it",
+    "request.withdrawn": "withdrew it",
+}
+_TRIED = {
+    "request.amended": "tried to change it",
+    "request.approved": "tried to approve it",
+    "request.break_glass": "tried to grant it alone",
+    "request.claimed": "tried to claim it",
+    "request.refused": "tried to refuse it",
+    "request.reviewed": "tried to review it",
 }
 
 
@@ -123,9 +142,10 @@ def changes_of(asked: RequestDetail) -> tuple[str, ...]:
 def happening(told: Told) -> Happening:
     """Write one event of the audit trail out."""
     who = owner_words(told.actor) if ":" in told.actor else f"The {told.actor}"
-    done = _DONE.get(told.action, told.action.removeprefix("request.").replace("_", " "))
-    sentence = f"{who} {done}." if told.outcome == "done" else f"{who} tried what was refused: {told.action}."
-    return Happening(told.at, sentence, str(told.detail.get("reason") or told.detail.get("note") or ""))
+    words = _DONE if told.outcome == "done" else _TRIED
+    done = words.get(told.action, told.action.removeprefix("request.").replace("_", " "))
+    step = f", step “{told.detail['step']}”" if told.detail.get("step") else ""
+    return Happening(told.at, f"{who} {done}{step}.", str(told.detail.get("sentence", "")))
 
 
 def _capital(text: str) -> str:
