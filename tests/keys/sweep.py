@@ -11,16 +11,24 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from keymgr.keys.approvals import approve
 from keymgr.keys.ask import ask
-from keymgr.keys.outcomes import Issued, Revoked
+from keymgr.keys.claim import claim
+from keymgr.keys.outcomes import Issued, Pending, Revoked
 from keymgr.keys.revoke import RevokeReason, revoke
 from keymgr.keys.rotate import rotate
 from keymgr.policy.model import InForce
+from keymgr.store.audit import Actor
 from keymgr.store.engine import connect
-from tests.keys.house import ANA, ANAS, ANAS_BROWSER, ISSUER, LEVEL, NO_FACTS, POLICY, an_order
+from keymgr.store.keys import KeyRequest, RequestState
+from tests.keys.house import ANA, ANAS, ANAS_BROWSER, ISSUER, LEVEL, NO_FACTS, POLICY, PROD, Counter, an_order
+from tests.policy.builders import a_person
 
+ELI, EVE = (a_person(name, teams=["security"]) for name in ("eli", "eve"))
+PEOPLE = {person.id: person for person in (ANA, ELI, EVE)}
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DEADLY = 500
 
@@ -64,6 +72,18 @@ def do(session: Session, verb: str, in_force: InForce, key_id: str) -> object:
         case "issue":
             order = an_order(nonce="a form of its own")
             return ask(session, in_force, asker=ANA, actor=ANAS_BROWSER, order=order, issuer=ISSUER, now=NOW)
+        case "claim":
+            return claim(
+                session,
+                in_force,
+                request_id=session.scalars(select(KeyRequest.id)).one(),
+                actor=ANAS_BROWSER,
+                rights=ANAS,
+                asker_of=PEOPLE.get,
+                submit=None,
+                issuer=ISSUER,
+                now=NOW,
+            )
         case "rotate":
             return rotate(
                 session,
@@ -88,6 +108,29 @@ def do(session: Session, verb: str, in_force: InForce, key_id: str) -> object:
                 level=LEVEL,
                 now=NOW,
             )
+
+
+def approve_one(counter: Counter) -> None:
+    """Leave one approved request that nobody has claimed."""
+    pending = counter.ask(an_order(PROD))
+    assert isinstance(pending, Pending)
+    for person in (ELI, EVE):
+        approve(
+            counter.session,
+            counter.in_force,
+            request_id=pending.request_id,
+            approver=person,
+            actor=Actor(person.id),
+            asker_of=PEOPLE.get,
+            seen_digest=counter.session.scalars(select(KeyRequest.wish_digest)).one(),
+            note="",
+            narrowed=None,
+            submit=None,
+            issuer=ISSUER,
+            now=NOW,
+        )
+        counter.session.commit()
+    assert counter.session.scalars(select(KeyRequest.state)).one() == RequestState.APPROVED
 
 
 if __name__ == "__main__":

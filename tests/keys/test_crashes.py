@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from keymgr.store.engine import connect
 from tests.databases import fresh_file
 from tests.keys.house import POLICY, STAGING, Counter, add_person, put_in_force
-from tests.keys.sweep import DEADLY, NOW
+from tests.keys.sweep import DEADLY, NOW, approve_one
 
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
-WHICH_EVENT = {"issue": "key.issued", "rotate": "key.rotated", "revoke": "key.revoked"}
+WHICH_EVENT = {"claim": "request.claimed", "issue": "key.issued", "rotate": "key.rotated", "revoke": "key.revoked"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def prepared(migrated_file: Path, tmp_path: Path) -> Prepared:
         add_person(session, "ana", NOW)
         counter = Counter(session, put_in_force(session, POLICY, NOW), NOW)
         key_id = counter.issue(STAGING).key_id
+        approve_one(counter)
     engine.dispose()
     return Prepared(tmp_path / "keymgr.db", counter.in_force.revision, key_id)
 
@@ -70,6 +71,10 @@ def took_place(verb: str, database: sqlite3.Connection, prepared: Prepared) -> b
     match verb:
         case "issue":
             return counted(database, "api_key where id <> ?", prepared.key_id) == 1
+        case "claim":
+            claimed = counted(database, "key_request where state = 'claimed' and key_id is not null")
+            assert claimed == counted(database, "api_key where id <> ?", prepared.key_id)
+            return claimed == 1
         case "rotate":
             return counted(database, "credential where generation = 2") == 1
         case _:
@@ -77,7 +82,7 @@ def took_place(verb: str, database: sqlite3.Connection, prepared: Prepared) -> b
 
 
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
-@pytest.mark.parametrize("verb", ["issue", "rotate", "revoke"])
+@pytest.mark.parametrize("verb", ["issue", "rotate", "revoke", "claim"])
 def test_a_kill_at_any_write_leaves_key_and_audit_agreeing(verb: str, call: str, prepared: Prepared) -> None:
     seen = set()
     ends = swept(verb, call, prepared)

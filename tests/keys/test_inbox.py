@@ -13,8 +13,8 @@ from keymgr.policy.model import Asker, PortalPermission, Risk
 from keymgr.store.keys import RequestState
 from tests.keys.house import ANA, BEN, CI
 from tests.keys.office import (
-    EVERYBODY,
     DEV,
+    EVERYBODY,
     GUS,
     LEA,
     LEO,
