@@ -43,7 +43,9 @@ def look_at_database(session: Session) -> Finding:
     at, newest = stands_at(session.connection())
     kind = _KINDS[session.get_bind().dialect.name]
     if at != newest:
-        sentence = f"{kind} stands at migration {at or 'none'}, this version at {newest}. Run: keymgr database upgrade"
+        sentence = (
+            f"{kind} stands at migration {at or 'none'}, this version at {newest}. Run: `keymgr database upgrade`"
+        )
         return Finding(Level.FAIL, "database", sentence)
     return Finding(Level.OK, "database", f"{kind} answers and is up to date (migration {newest}).")
 
@@ -72,7 +74,7 @@ def _worker(session: Session, now: datetime) -> Finding:
 def _policy(session: Session) -> Finding:
     policy = in_force(session)
     if policy is None:
-        return Finding(Level.WARN, "policy", "None is in force, so nothing is issued. Run: keymgr policy apply")
+        return Finding(Level.WARN, "policy", "None is in force, so nothing is issued. Run `keymgr policy apply`.")
     commit = f", commit {policy.commit[:12]}" if policy.commit else ""
     return Finding(Level.OK, "policy", f"Revision {policy.revision}{commit} is in force.")
 
@@ -84,20 +86,22 @@ def _last_run(session: Session) -> Iterator[Finding]:
         return
     began = f"{attempt.started_at:%Y-%m-%d %H:%M} UTC"
     if attempt.result_code is None:
-        sentence = f"The one of {began} has not ended: it is under way, or it was killed. Run: keymgr policy status"
+        sentence = f"The one of {began} has not ended: it is under way, or it was killed. Run: `keymgr policy status`"
         yield Finding(Level.WARN, "last run", sentence)
     elif attempt.result_code in _PUT_IN_FORCE:
         yield Finding(Level.OK, "last run", f"The policy was applied on {began}.")
     else:
         why = attempt.message.partition("\n")[0]
-        sentence = f"The one of {began} put nothing in force: {why} Mend it and run: keymgr policy apply"
+        sentence = f"The one of {began} put nothing in force: {why} Mend it and run: `keymgr policy apply`"
         yield Finding(Level.WARN, "last run", sentence)
 
 
 def _effects(session: Session, now: datetime) -> Finding:
     left = outstanding(session, now)
     if left.failing:
-        sentence = f"{count(left.failing, 'effect')} on keys failed and will be tried again. Run: keymgr policy status"
+        sentence = (
+            f"{count(left.failing, 'effect')} on keys failed and will be tried again. Run: `keymgr policy status`"
+        )
         return Finding(Level.WARN, "effects", sentence)
     scheduled = f"; {left.scheduled} for later" if left.scheduled else ""
     return Finding(Level.OK, "effects", f"{count(left.waiting, 'effect')} on keys to do now{scheduled}.")
@@ -113,9 +117,9 @@ def _signing_keys(session: Session, issuer: Issuer, now: datetime) -> Finding:
     since = session.scalar(select(SigningKey.activated_at).where(SigningKey.state == SigningKeyState.ACTIVE))
     days = 0 if since is None else (now - since).days
     if days >= _OLD_SIGNING_KEY.days:
-        sentence = f"{keyring.active.kid} has signed for {days} days. Let the next one sign: keymgr signing-key roll"
+        sentence = f"{keyring.active.kid} has signed for {days} days. Let the next one sign: `keymgr signing-key roll`"
         return Finding(Level.WARN, "signing keys", sentence)
-    signs = f"{keyring.active.kid} signs since {count(days, 'day')}"
+    signs = f"{keyring.active.kid} has signed for {count(days, 'day')}"
     return Finding(Level.OK, "signing keys", f"{signs}; {len(keyring.verifying)} verify.")
 
 
