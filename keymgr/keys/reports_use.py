@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from statistics import median_low
 
-from sqlalchemy import case, exists, func, or_, select
+from sqlalchemy import ColumnElement, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from keymgr.keys.reports import KEY_COLUMNS, Owners, ReportKey, of_owners, report_key
@@ -53,24 +53,34 @@ def anomalies(session: Session, owners: Owners, *, now: datetime) -> tuple[Anoma
     today = now.date()
     found = [*_refused(session, owners, today), *_surges(session, owners, today)][:FINDINGS_MAX]
     keys = _keys(session, {key_id for key_id, _, _, _ in found})
-    return tuple(Anomaly(keys[key_id], oddity, calls, beside) for key_id, oddity, calls, beside in found)
+    known = (finding for finding in found if finding[0] in keys)
+    return tuple(Anomaly(keys[key_id], oddity, calls, beside) for key_id, oddity, calls, beside in known)
 
 
 _Finding = tuple[str, Oddity, int, int]
 
 
 def _refused(session: Session, owners: Owners, today: date) -> Iterator[_Finding]:
-    total = func.sum(UsageDay.calls)
-    bad = func.sum(case((UsageDay.code != VerdictCode.OK.value, UsageDay.calls), else_=0))
+    """Find keys by their refused calls alone; all calls are then summed up of these few."""
+    bad = func.sum(UsageDay.calls)
     old = func.sum(case((UsageDay.code == VerdictCode.KEY_SUPERSEDED.value, UsageDay.calls), else_=0))
-    many = (bad >= REFUSED_MIN) & (bad * REFUSED_SHARE >= total)
-    statement = select(UsageDay.key_id, old, bad, total).join(Key, Key.id == UsageDay.key_id)
-    statement = statement.where(UsageDay.day >= today - timedelta(days=1), *of_owners(owners))
-    grouped = statement.group_by(UsageDay.key_id).having(or_(old > 0, many)).order_by(old.desc(), bad.desc())
-    rows = [(key_id, int(a), int(b), int(c)) for key_id, a, b, c in session.execute(grouped.limit(FINDINGS_MAX))]
-    yield from ((key_id, Oddity.OLD_SECRET, a, c) for key_id, a, _, c in rows if a)
-    plenty = sorted((row for row in rows if row[2] - row[1] >= REFUSED_MIN), key=lambda row: -row[2])
-    yield from ((key_id, Oddity.REFUSALS, b, c) for key_id, _, b, c in plenty)
+    recent = UsageDay.day >= today - timedelta(days=1)
+    statement = select(UsageDay.key_id, old, bad).where(recent, UsageDay.code != VerdictCode.OK.value, *_of(owners))
+    grouped = statement.group_by(UsageDay.key_id).having(or_(old > 0, bad >= REFUSED_MIN))
+    most = grouped.order_by(old.desc(), bad.desc(), UsageDay.key_id).limit(FINDINGS_MAX)
+    rows = [(key_id, int(superseded), int(refused)) for key_id, superseded, refused in session.execute(most)]
+    sums = select(UsageDay.key_id, func.sum(UsageDay.calls)).where(
+        recent, UsageDay.key_id.in_([row[0] for row in rows])
+    )
+    total = {key_id: int(calls) for key_id, calls in session.execute(sums.group_by(UsageDay.key_id))}
+    yield from ((key_id, Oddity.OLD_SECRET, superseded, total[key_id]) for key_id, superseded, _ in rows if superseded)
+    for key_id, superseded, refused in sorted(rows, key=lambda row: -row[2]):
+        if refused - superseded >= REFUSED_MIN and refused * REFUSED_SHARE >= total[key_id]:
+            yield key_id, Oddity.REFUSALS, refused, total[key_id]
+
+
+def _of(owners: Owners) -> tuple[ColumnElement[bool], ...]:
+    return () if owners is None else (UsageDay.key_id.in_(select(Key.id).where(*of_owners(owners))),)
 
 
 def _surges(session: Session, owners: Owners, today: date) -> Iterator[_Finding]:
@@ -89,10 +99,9 @@ def _peaks(session: Session, owners: Owners, today: date) -> Iterator[tuple[str,
     base = (earlier.day >= today - timedelta(days=BASE_DAYS + 1), earlier.day < today - timedelta(days=1))
     same = (earlier.key_id == UsageDay.key_id, earlier.code == VerdictCode.OK.value, *base)
     recent = (UsageDay.day >= today - timedelta(days=1), UsageDay.code == VerdictCode.OK.value)
-    statement = select(UsageDay.key_id, UsageDay.calls).where(*recent, UsageDay.calls >= SURGE_CALLS_MIN)
-    if owners is not None:
-        statement = statement.where(UsageDay.key_id.in_(select(Key.id).where(*of_owners(owners))))
-    unheard_of = statement.where(~exists().where(*same, earlier.calls >= UsageDay.calls), exists().where(*same))
+    enough = (*recent, UsageDay.calls >= SURGE_CALLS_MIN, *_of(owners))
+    unheard_of = select(UsageDay.key_id, UsageDay.calls).where(*enough)
+    unheard_of = unheard_of.where(~exists().where(*same, earlier.calls >= UsageDay.calls), exists().where(*same))
     yield from ((key_id, calls) for key_id, calls in session.execute(unheard_of))
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from flask import url_for
 
+from keymgr.policy.model import PortalPermission
 from keymgr.store.audit_names import Names, revision_of
 from keymgr.store.audit_reading import Entry
 from keymgr.web.audit_search import OUTCOMES, filter_url
 from keymgr.web.audit_words import object_words, phrase, reason_of, who_words
-from keymgr.web.visiting import rights
+from keymgr.web.visiting import rights, visitor
 
 _SAID = frozenset({"from", "to", "revision", "user_agent"})
 
@@ -69,6 +70,13 @@ def _page_of(entry: Entry, names: Names) -> str | None:
             key, may_see = names.keys.get(entry.object_id), rights().stoppable
             is_open = key is not None and (may_see is None or key.owner in may_see)
             return url_for("web.key_page", key_id=entry.object_id) if is_open else None
+        case "request":
+            return (
+                url_for("web.request_page", request_id=entry.object_id) if entry.object_id in names.requests else None
+            )
+        case "person":
+            is_admin = PortalPermission.ADMIN in visitor().portal and entry.object_id in names.people
+            return url_for("web.admin_person", name=entry.object_id) if is_admin else None
         case "policy_revision":
             return url_for("web.policy_revision", number=int(entry.object_id))
         case "policy_override":
