@@ -105,7 +105,7 @@ def anomaly_row(found: Anomaly) -> Row:
             words = f"{calls} calls on one day, usually {beside}"
         case _:  # pragma: no cover - the type checker proves that nothing is left.
             assert_never(found.oddity)
-    return Row(key, (Cell(words), _last_used(key)), _open(key), _see(key, "See its use", "usage"))
+    return Row(key, (Cell(words), _last_used(key)), _open(key), _see(key, "Its use", "usage"))
 
 
 def status_row(status: Status, number: int, *, is_all: bool) -> Row:
