@@ -63,6 +63,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.register(app, browser_desk)
     if settings.demo:
         app.wsgi_app = OnlyHere(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for middleware.
+    else:
+        app.extensions["keymgr.quick"] = api.Quick(machine_desk)
     return app
 
 

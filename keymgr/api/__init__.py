@@ -2,5 +2,6 @@
 
 from keymgr.api.desk import Desk, PolicyCounter, open_desk
 from keymgr.api.routes import register
+from keymgr.api.shortcut import Quick
 
-__all__ = ["Desk", "PolicyCounter", "open_desk", "register"]
+__all__ = ["Desk", "PolicyCounter", "Quick", "open_desk", "register"]

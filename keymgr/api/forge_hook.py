@@ -7,7 +7,7 @@ from limits import RateLimitItemPerMinute
 from sqlalchemy.orm import Session
 
 from keymgr.api.answer import Answer, json_answer
-from keymgr.api.body import Environ, read_bytes
+from keymgr.api.call import of_environ
 from keymgr.api.desk import Desk
 from keymgr.api.problem import Problem, ProblemCode
 from keymgr.api.refusals import log_unknown_caller
@@ -33,17 +33,17 @@ def add_forge_hook(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.post("/api/v1/policy/hook")
     def take_delivery() -> Response:
         """Answer 202 to every genuine delivery, whatever it says, before anything is fetched."""
-        answer = _answer(desk, hook, request.environ, datetime.now(UTC))
+        answer = _answer(desk, hook, datetime.now(UTC))
         return (answer.answer(desk.public_url, request_id()) if isinstance(answer, Problem) else answer).to_flask()
 
 
-def _answer(desk: Desk, hook: Hook, environ: Environ, now: datetime) -> Answer | Problem:
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-    address = client_address(environ.get("REMOTE_ADDR", ""), forwarded, desk.trusted_proxies)
-    body = pass_turnstile(desk.policy.limiter, PER_ADDRESS, address, now) or read_bytes(environ, BYTES_MAX)
+def _answer(desk: Desk, hook: Hook, now: datetime) -> Answer | Problem:
+    call = of_environ(request.environ)
+    address = client_address(call.peer, call.forwarded_for, desk.trusted_proxies)
+    body = pass_turnstile(desk.policy.limiter, PER_ADDRESS, address, now) or call.read(BYTES_MAX)
     if isinstance(body, Problem):
         return body
-    names = genuine(hook, _headers(environ), body, now)
+    names = genuine(hook, _headers(), body, now)
     if not names:
         log_unknown_caller(address, request_id())
         return _FORGED
@@ -52,7 +52,6 @@ def _answer(desk: Desk, hook: Hook, environ: Environ, now: datetime) -> Answer |
     return json_answer(202, {"status": "accepted" if is_new else "seen before", "request_id": request_id()})
 
 
-def _headers(environ: Environ) -> dict[str, str]:
+def _headers() -> dict[str, str]:
     """Return the request's headers by their names in lower case."""
-    named = ((name, value) for name, value in environ.items() if name.startswith("HTTP_"))
-    return {name.removeprefix("HTTP_").replace("_", "-").casefold(): str(value) for name, value in named}
+    return {name.casefold(): value for name, value in request.headers.items()}

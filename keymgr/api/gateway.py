@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from keymgr.api.answer import Answer
 from keymgr.api.bearer import BadBearer, Bearer, NoBearer, read_bearer
-from keymgr.api.body import Environ
+from keymgr.api.call import Call
 from keymgr.api.desk import Desk
 from keymgr.api.problem import Fault, Problem, ProblemCode
 from keymgr.api.questions import SCOPES_MAX, is_word
@@ -36,16 +36,16 @@ class Wish:
     for_nginx: bool
 
 
-def answer_check(desk: Desk, environ: Environ, now: datetime, request_id: str) -> Answer:
+def answer_check(desk: Desk, call: Call, now: datetime, request_id: str) -> Answer:
     """Answer 204, 401, 403, 429 or 503; with proxy=nginx only what auth_request passes on."""
-    wish = read_query(environ.get("QUERY_STRING", ""))
+    wish = read_query(call.query)
     if isinstance(wish, Wish) and not desk.services.knows(wish.audience):
         detail = "The policy in force has no service of this name; correct aud in the gateway's configuration."
         return _for(wish, Problem(ProblemCode.UNKNOWN_SERVICE, detail).answer(desk.public_url, request_id))
     if isinstance(wish, Problem):
         return wish.answer(desk.public_url, request_id)
-    address = client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"), desk.trusted_proxies)
-    verdict = _verdict(desk, wish, environ.get("HTTP_AUTHORIZATION"), address, now)
+    address = client_address(call.peer, call.forwarded_for, desk.trusted_proxies)
+    verdict = _verdict(desk, wish, call.authorization, address, now)
     log_refusal(verdict, audience=wish.audience, address=address, request_id=request_id)
     return _for(wish, _answer(verdict, now))
 

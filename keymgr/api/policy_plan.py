@@ -12,7 +12,8 @@ from limits import RateLimitItemPerMinute
 
 from keymgr.api.answer import Answer, json_answer
 from keymgr.api.bearer import Bearer, read_bearer
-from keymgr.api.body import Environ, parse_object, read_json_text
+from keymgr.api.body import parse_object, read_json_text
+from keymgr.api.call import Call, of_environ
 from keymgr.api.desk import Desk
 from keymgr.api.plan_question import BYTES_MAX, PlanQuestion, read_plan_question
 from keymgr.api.problem import Problem, ProblemCode
@@ -45,17 +46,17 @@ def add_policy_plan(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.post("/api/v1/policy/plan")
     def make_plan() -> Response:
         """Answer 200 with a plan, also for a policy that is not valid, or a problem where there can be none."""
-        answer = _answer(desk, turn, request.environ, datetime.now(UTC))
+        answer = _answer(desk, turn, of_environ(request.environ), datetime.now(UTC))
         return (answer.answer(desk.public_url, request_id()) if isinstance(answer, Problem) else answer).to_flask()
 
 
-def _answer(desk: Desk, turn: threading.Semaphore, environ: Environ, now: datetime) -> Answer | Problem:
-    job = _job(desk, environ)
+def _answer(desk: Desk, turn: threading.Semaphore, call: Call, now: datetime) -> Answer | Problem:
+    job = _job(desk, call)
     if job is None:
-        _log_stranger(desk, environ)
+        _log_stranger(desk, call)
         return _UNAUTHENTICATED
     refused = pass_turnstile(desk.policy.limiter, PER_CREDENTIAL, job, now)
-    raw = refused or read_json_text(environ, BYTES_MAX)
+    raw = refused or read_json_text(call, BYTES_MAX)
     body = raw if isinstance(raw, Problem) else parse_object(raw)
     question = body if isinstance(body, Problem) else read_plan_question(body)
     if isinstance(question, Problem):
@@ -69,17 +70,16 @@ def _answer(desk: Desk, turn: threading.Semaphore, environ: Environ, now: dateti
     return told if isinstance(told, Problem) else _told(told, question, desk)
 
 
-def _job(desk: Desk, environ: Environ) -> str | None:
-    bearer = read_bearer(environ.get("HTTP_AUTHORIZATION"))
+def _job(desk: Desk, call: Call) -> str | None:
+    bearer = read_bearer(call.authorization)
     if not isinstance(bearer, Bearer):
         return None
     with desk.reading() as session:
         return recognise_job(session, bearer.token, desk.issuer.pepper)
 
 
-def _log_stranger(desk: Desk, environ: Environ) -> None:
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-    log_unknown_caller(client_address(environ.get("REMOTE_ADDR", ""), forwarded, desk.trusted_proxies), request_id())
+def _log_stranger(desk: Desk, call: Call) -> None:
+    log_unknown_caller(client_address(call.peer, call.forwarded_for, desk.trusted_proxies), request_id())
 
 
 def _plan_apart(desk: Desk, question: PlanQuestion) -> dict[str, Any] | Problem:

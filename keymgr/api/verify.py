@@ -5,7 +5,8 @@ from typing import Any
 
 from keymgr.api.answer import Answer, json_answer
 from keymgr.api.bearer import Bearer, read_bearer
-from keymgr.api.body import Environ, read_object
+from keymgr.api.body import read_object
+from keymgr.api.call import Call
 from keymgr.api.desk import Desk
 from keymgr.api.problem import Problem, ProblemCode
 from keymgr.api.questions import read_questions
@@ -30,12 +31,12 @@ _UNAUTHENTICATED = Problem(
 )
 
 
-def answer_verify(desk: Desk, environ: Environ, now: datetime, request_id: str) -> Answer:
+def answer_verify(desk: Desk, call: Call, now: datetime, request_id: str) -> Answer:
     """Answer 200 with a verdict, or a problem where there can be none."""
-    caller = _caller(desk, environ, request_id)
+    caller = _caller(desk, call, request_id)
     if isinstance(caller, Problem):
         return caller.answer(desk.public_url, request_id)
-    body = read_object(environ)
+    body = read_object(call)
     asked = body if isinstance(body, Problem) else read_questions(body, caller.service)
     if isinstance(asked, Problem):
         return asked.answer(desk.public_url, request_id)
@@ -67,20 +68,20 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _caller(desk: Desk, environ: Environ, request_id: str) -> Caller | Problem:
-    bearer = read_bearer(environ.get("HTTP_AUTHORIZATION"))
+def _caller(desk: Desk, call: Call, request_id: str) -> Caller | Problem:
+    bearer = read_bearer(call.authorization)
     try:
         caller = desk.callers.recognise(bearer.token) if isinstance(bearer, Bearer) else None
     except StatesUnavailableError:
         return _UNAVAILABLE
     if caller is None:
-        log_unknown_caller(_address(desk, environ), request_id)
+        log_unknown_caller(_address(desk, call), request_id)
         return _UNAUTHENTICATED
     return caller
 
 
-def _address(desk: Desk, environ: Environ) -> str:
-    return client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"), desk.trusted_proxies)
+def _address(desk: Desk, call: Call) -> str:
+    return client_address(call.peer, call.forwarded_for, desk.trusted_proxies)
 
 
 def _ask(desk: Desk, question: Question, now: datetime, request_id: str) -> Verdict:

@@ -56,7 +56,7 @@ def server_command(settings: Settings) -> Sequence[str]:
     options = {
         "--config": "python:keymgr.app",
         "--bind": settings.bind,
-        "--worker-class": "keymgr.cli.server.Worker",
+        "--worker-class": "keymgr.cli.loop_worker.LoopWorker",
         "--workers": str(settings.workers),
         "--threads": str(settings.threads),
         "--forwarder-headers": "",

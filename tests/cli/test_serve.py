@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import stat
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,8 @@ import pytest
 
 from keymgr.cli.serve import server_command
 from keymgr.config import load
-from tests.cli.servers import Server, environment, serving
+from tests.api.serving import listening, running
+from tests.cli.servers import ROOT, Server, environment, serving
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_gunicorn_is_always_started_with_the_safe_flags(tmp_path: Path) -> None:
         "--header-map=refuse",
         "--forwarded-allow-ips=",
         "--no-control-socket",
-        "--worker-class=keymgr.cli.server.Worker",
+        "--worker-class=keymgr.cli.loop_worker.LoopWorker",
         "--limit-request-fields=64",
     ):
         assert flag in command
@@ -102,6 +104,22 @@ def test_data_is_for_this_account_alone(server: Server) -> None:
     kept = [file for file in server.folder.iterdir() if file.name.startswith("keymgr")]
     assert len(kept) > 1
     assert [oct(file.stat().st_mode) for file in kept if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
+
+
+def test_who_starts_gunicorn_themselves_gets_the_same_application(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        own = {**environment(tmp_path), "PYTHONPATH": str(ROOT)}
+        bound = listening()
+        command = [
+            sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class=gthread", "--threads=4",
+            "--forwarder-headers=", "--header-map=refuse", f"--bind=fd://{bound.fileno()}", "wsgi:app",
+        ]  # fmt: skip
+        with running(command, bound, tmp_path / "own.log", own) as theirs:
+            for path, status in (("/login", 200), ("/gateway/check?aud=none", 400), ("/.well-known/jwks.json", 200)):
+                answer, body = theirs.get(path)
+                assert (answer.status, server.get(path)[0]) == (status, status)
+                if path.startswith("/.well"):
+                    assert body == server.get(path)[1]
 
 
 def test_a_stray_gunicorn_configuration_in_the_working_directory_changes_nothing(tmp_path: Path) -> None:
