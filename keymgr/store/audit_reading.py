@@ -179,15 +179,15 @@ def _says(text: str, *, is_postgresql: bool) -> ColumnElement[bool]:
 
 
 def _ids_of_time(session: Session, search: Search) -> Iterator[ColumnElement[bool]]:
-    """Turn the ends of a time span into ids, a day to spare on both sides, so that the walk stays in order of ids."""
+    """Bound a time span by ids, so that the walk stays in their order: by the event next to it, and a day away."""
     if search.since is not None:
-        first = select(AuditEvent.id).where(AuditEvent.at >= search.since - DISORDER)
-        low = session.scalar(first.order_by(AuditEvent.at, AuditEvent.id).limit(1))
-        yield AuditEvent.id >= (ID_MAX if low is None else low)
+        earlier = select(AuditEvent.id).where(AuditEvent.at < search.since - DISORDER)
+        last = session.scalar(earlier.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))
+        yield AuditEvent.id > (last or 0)
     if search.until is not None:
-        last = select(AuditEvent.id).where(AuditEvent.at < search.until + DISORDER)
-        high = session.scalar(last.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))
-        yield AuditEvent.id <= (high or 0)
+        later = select(AuditEvent.id).where(AuditEvent.at >= search.until + DISORDER)
+        first = session.scalar(later.order_by(AuditEvent.at, AuditEvent.id).limit(1))
+        yield AuditEvent.id < (first or ID_MAX)
 
 
 def _floor(session: Session, led: _Conditions) -> tuple[int, datetime] | None:
