@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keymgr.keys.signing_keys import ensure_active
@@ -81,7 +81,7 @@ def test_jobs_and_health_are_told_worst_first_with_what_to_do(app: Flask, ada: B
     engine = connect(address_of(app))
     with Session(engine) as session, session.begin():
         session.add(Lease(name="clock", holder="node-1:7", until=datetime.now(UTC) + timedelta(seconds=20)))
-        session.execute(AuditEvent.__table__.update().values(at=datetime.now(UTC) + timedelta(hours=1)))
+        session.execute(update(AuditEvent).values(at=datetime.now(UTC) + timedelta(hours=1)))
     engine.dispose()
     page = text_of(ada.get("/admin").text)
     assert "Worker OK One is running: node-1:7" in page
