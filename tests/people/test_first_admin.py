@@ -9,10 +9,20 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from keymgr.people.enrol import NotAdded
-from keymgr.people.first_admin import BadSetupToken, claim_setup, is_set_up, make_setup_token, waits_for_first_admin
+from keymgr.people.first_admin import (
+    BadSetupToken,
+    claim_setup,
+    finish_setup,
+    is_finished,
+    is_set_up,
+    is_verified,
+    make_setup_token,
+    note_verified,
+    waits_for_first_admin,
+)
 from keymgr.people.names import BadName
 from keymgr.people.sample import plant
-from keymgr.store.audit import AuditEvent
+from keymgr.store.audit import Actor, AuditEvent
 from keymgr.store.people import Person, SetupToken
 
 PASSWORD = "root-is-a-kind-of-vegetable"
@@ -98,3 +108,16 @@ def test_of_claims_at_the_same_time_exactly_one_succeeds(engine: Engine, now: da
         with Session(engine) as session:
             assert session.query(Person).count() == 1
             assert session.query(SetupToken).count() == 0
+
+
+def test_the_end_of_the_set_up_is_remembered_once(session: Session, now: datetime) -> None:
+    root = Actor("user:root")
+    assert not is_finished(session)
+    assert not is_verified(session)
+    note_verified(session, "key_1", actor=root, now=now)
+    for _ in range(2):
+        finish_setup(session, actor=root, now=now)
+    assert is_finished(session)
+    assert is_verified(session)
+    actions = session.scalars(select(AuditEvent.action).where(AuditEvent.actor == root.id).order_by(AuditEvent.id))
+    assert actions.all() == ["setup.key_verified", "setup.finished"]
