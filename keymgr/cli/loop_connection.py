@@ -3,15 +3,13 @@
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from keymgr.cli.loop_answer import BODILESS, connection_line, head, refusal, status_line
+from keymgr.cli.loop_lane import Lane
 from keymgr.cli.loop_reader import REQUEST_SECONDS, Reader
 from keymgr.cli.loop_request import MALFORMED, TOO_SLOW, Refusal, Request
-from keymgr.cli.loop_wsgi import Answering
-
-if TYPE_CHECKING:
-    from keymgr.cli.loop_service import Lane, Service
+from keymgr.cli.loop_wsgi import Answering, Shared
 
 IDLE_SECONDS = 75.0
 _WAITING_MAX = 16
@@ -19,10 +17,26 @@ _LINGER_SECONDS = 2.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+class Host(Shared, Protocol):
+    """The worker's state that connections belong to."""
+
+    def joined(self, connection: "Connection") -> None:
+        """Count a client in."""
+
+    def left(self, connection: "Connection") -> None:
+        """Count a client out."""
+
+    def counted(self) -> None:
+        """Count a request."""
+
+    def log_refusal(self, peer: str, why: Refusal) -> None:
+        """Say who sent what cannot be answered."""
+
+
 class Connection(asyncio.Protocol):
     """Everything here runs in the event loop's thread."""
 
-    def __init__(self, service: "Service") -> None:
+    def __init__(self, service: Host) -> None:
         self._service = service
         self._reader = Reader(self, service.loop.time)
         self._waiting: deque[Request] = deque()
@@ -104,7 +118,7 @@ class Connection(asyncio.Protocol):
             return
         if self._answering is None:
             self._out.append(refusal(why, self._service.clock))
-        self._service.log_refusal(self, why)
+        self._service.log_refusal(self.peer[0], why)
         self._is_over = True
         self._flush()
         if not self.transport.can_write_eof() or self._is_ended:
@@ -166,7 +180,7 @@ class Connection(asyncio.Protocol):
                 self._answering = Answering(self._service, self, request)
                 self._answering.begin()
 
-    def _answer_here(self, lane: "Lane", request: Request) -> None:
+    def _answer_here(self, lane: Lane, request: Request) -> None:
         status, fields, body = lane.answer(request, self.peer[0])
         keep_alive = request.keep_alive and not self._service.is_stopping
         if status not in BODILESS:
@@ -175,7 +189,7 @@ class Connection(asyncio.Protocol):
         self._out.append(head(status_line(status), fields, self._service.clock, keep=keep))
         if body and request.method != "HEAD":
             self._out.append(body)
-        self._service.log_access(self, request, status, len(body))
+        self._service.log_access(self.peer[0], request, status, len(body))
         if keep_alive:
             self._rest()
         else:

@@ -3,68 +3,19 @@
 import asyncio
 import io
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from keymgr.cli.loop_answer import Clock, refusal, status_line
 from keymgr.cli.loop_connection import Connection
+from keymgr.cli.loop_lane import Lane, Quick
 from keymgr.cli.loop_request import TOO_MANY, Refusal, Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-_SMALL_BYTES = 4096
-
-
-class Quick(Protocol):
-    """What an application offers for calls that need no WSGI; it stands in its `extensions` as `keymgr.quick`.
-
-    `paths` are the exact addresses it answers. With `blocks` it may wait for a database and is asked in a thread.
-    """
-
-    paths: frozenset[str]
-    blocks: bool
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        *,
-        peer: str,
-        field: Callable[[str], str | None],
-        body: bytes,
-    ) -> tuple[int, Sequence[tuple[str, str]], bytes]:
-        """Answer with status, header fields and body."""
-
-
-class Lane:
-    """The application's quick answers, asked with requests as we read them."""
-
-    def __init__(self, quick: Quick) -> None:
-        self._quick = quick
-        self._targets = frozenset(path.encode("ascii") for path in quick.paths)
-        self.blocks = quick.blocks
-
-    def takes(self, request: Request) -> bool:
-        """Tell whether this is answered here: an exact address, spelt plainly, and a small body."""
-        return request.target.partition(b"?")[0] in self._targets and request.body_bytes <= _SMALL_BYTES
-
-    def answer(self, request: Request, peer: str) -> tuple[int, Sequence[tuple[str, str]], bytes]:
-        """Ask the application."""
-        path, _, query = request.target.partition(b"?")
-        return self._quick.ask(
-            request.method,
-            path.decode("ascii"),
-            query.decode("latin-1"),
-            peer=peer,
-            field=lambda name: request.text(name.encode("ascii")),
-            body=request.small_body(),
-        )
 
 
 class Service:
@@ -76,7 +27,7 @@ class Service:
         self.app = app
         self.loop = loop
         self.log = worker.log
-        self.threads = ThreadPoolExecutor(self._cfg.threads, thread_name_prefix="keymgr-wsgi")
+        self.threads: Executor = ThreadPoolExecutor(self._cfg.threads, thread_name_prefix="keymgr-wsgi")
         self.clock = Clock()
         self.clock.tick()
         self.is_stopping = False
@@ -152,7 +103,7 @@ class Service:
         environ.update(_http_fields(request))
         return environ
 
-    def log_access(self, connection: Connection, request: Request, status: int, sent_bytes: int) -> None:
+    def log_access(self, peer: str, request: Request, status: int, sent_bytes: int) -> None:
         """Write a line of the access log, where one was asked for."""
         if not self._cfg.accesslog:
             return
@@ -163,16 +114,16 @@ class Service:
             "RAW_URI": request.target.decode("latin-1"),
             "QUERY_STRING": "",
             "SERVER_PROTOCOL": f"HTTP/{request.version}",
-            "REMOTE_ADDR": connection.peer[0],
+            "REMOTE_ADDR": peer,
             "HTTP_REFERER": fields.get("referer", "-"),
             "HTTP_USER_AGENT": fields.get("user-agent", "-"),
         }
         took = timedelta(seconds=self.loop.time() - request.began_at)
         self.log.access(answer, SimpleNamespace(headers=list(fields.items())), environ, took)
 
-    def log_refusal(self, connection: Connection, why: Refusal) -> None:
+    def log_refusal(self, peer: str, why: Refusal) -> None:
         """Say who sent what cannot be answered."""
-        self.log.warning("Refused a request from %s: %s", connection.peer[0] or "a local socket", why.sentence)
+        self.log.warning("Refused a request from %s: %s", peer or "a local socket", why.sentence)
 
     def _scheme(self, request: Request, peer: str) -> str | None:
         """Return http or https, as proxies on the list say; None when they contradict themselves."""

@@ -1,22 +1,56 @@
 """WSGI for the event-loop worker: one call runs in a thread and hands its answer to the loop piece by piece."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Protocol
 
-from keymgr.cli.loop_answer import BODILESS, BadHeaderError, checked, connection_line, head, status_line
+from keymgr.cli.loop_answer import BODILESS, BadHeaderError, Clock, checked, connection_line, head, status_line
+from keymgr.cli.loop_lane import Lane
 from keymgr.cli.loop_request import Request
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
-
-    from keymgr.cli.loop_connection import Connection
-    from keymgr.cli.loop_service import Service
+    from _typeshed.wsgi import WSGIApplication
 
 _PIECE_BYTES = 64 * 1024
 _SLOWEST_CLIENT_SECONDS = 30.0
 _BROKEN = b"The server had a problem. It is in its log.\n"
+
+
+class Wire(Protocol):
+    """The connection that an answer goes to; all but reading attributes happens in the loop."""
+
+    transport: asyncio.Transport
+    peer: tuple[str, int]
+    is_closed: bool
+    is_full: bool
+
+    def send(self, data: bytes) -> None:
+        """Write a part of the answer."""
+
+    def finish(self, *, keep_alive: bool) -> None:
+        """End the answer."""
+
+
+class Shared(Protocol):
+    """What all answers of a worker share."""
+
+    app: "WSGIApplication"
+    loop: asyncio.AbstractEventLoop
+    lane: Lane | None
+    log: Any
+    threads: Executor
+    clock: Clock
+    is_stopping: bool
+
+    def environ(self, request: Request, peer: tuple[str, int]) -> dict[str, Any] | None:
+        """Write a request as WSGI has it; None when it cannot be read."""
+
+    def log_access(self, peer: str, request: Request, status: int, sent_bytes: int) -> None:
+        """Write a line of the access log."""
 
 
 class ClientGoneError(Exception):
@@ -26,7 +60,7 @@ class ClientGoneError(Exception):
 class Answering:
     """One request that is answered in a thread: by the lane where that has to wait for a database, else by WSGI."""
 
-    def __init__(self, service: "Service", connection: "Connection", request: Request) -> None:
+    def __init__(self, service: Shared, connection: Wire, request: Request) -> None:
         self._service = service
         self._connection = connection
         self._request = request
@@ -119,7 +153,7 @@ class Answering:
         if not self._connection.is_closed:
             self._service.loop.call_soon_threadsafe(self._connection.send, data)
         status = int((self._status or "500")[:3])
-        self._service.log_access(self._connection, self._request, status, self._sent)
+        self._service.log_access(self._connection.peer[0], self._request, status, self._sent)
 
     def _taken(self, *, is_last: bool) -> bytes:
         """Take what is buffered as it goes over the wire, the head before it the first time."""

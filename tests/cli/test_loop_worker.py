@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def all_that_comes(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def told(answer: bytes) -> dict[str, str]:
+def told(answer: bytes) -> dict[str, Any]:
     found = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert isinstance(found, dict)
     return found
