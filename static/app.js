@@ -172,6 +172,9 @@ window.addEventListener("pageshow", () => {
 const context = (event) => event.detail.ctx ?? event.detail;
 const busyOf = (event) => find(event.target.dataset.busy ?? "#none") ?? context(event).target;
 
+/* Where a note about a control goes: nothing can be put into a field, and a link is no place for a button. */
+const besideOf = (node) => (node.matches?.("input, select, a, button") ? (node.closest("form") ?? node.parentElement) : node);
+
 /* Busy is said only of what takes long enough to wonder about. */
 const timers = new WeakMap();
 const requestOf = (event) => event.detail.ctx ?? event.detail.xhr;
@@ -181,7 +184,7 @@ listen(["htmx:beforeRequest", "htmx:before:request"], (event) => {
     event.preventDefault();
     return;
   }
-  event.target.querySelector?.(":scope > .inline-note")?.remove();
+  besideOf(event.target).querySelector?.(":scope > .inline-note")?.remove();
   timers.set(requestOf(event), setTimeout(() => busyOf(event)?.setAttribute("aria-busy", "true"), 150));
 });
 
@@ -205,11 +208,16 @@ listen(["htmx:afterSettle", "htmx:after:settle"], (event) => {
 function retry(event) {
   const cause = event.detail.requestConfig?.triggeringEvent;
   const source = cause?.target?.isConnected ? cause.target : event.target;
-  if (source.requestSubmit) source.requestSubmit();
+  const search = source === event.target && source.form?.method === "get" ? source.form : source;
+  if (search.requestSubmit) search.requestSubmit();
   else source.dispatchEvent(new Event(cause?.type ?? "change", { bubbles: true }));
 }
 
+/* A question whose place a newer one took is no failure. */
+const wasReplaced = (event) => ["htmx:sendAbort", "htmx:afterRequest"].includes(event.detail.errorInfo?.error);
+
 listen(["htmx:sendError", "htmx:responseError", "htmx:timeout", "htmx:error"], (event) => {
+  if (wasReplaced(event)) return;
   const status = event.detail.xhr?.status;
   const reference = status ? event.detail.xhr.getResponseHeader("X-Request-Id") : null;
   const note = document.createElement("p");
@@ -225,8 +233,9 @@ listen(["htmx:sendError", "htmx:responseError", "htmx:timeout", "htmx:error"], (
     retry(event);
   });
   note.append(button);
-  event.target.querySelector(":scope > .inline-note")?.remove();
-  event.target.append(note);
+  const place = besideOf(event.target);
+  place.querySelector(":scope > .inline-note")?.remove();
+  place.append(note);
 });
 
 /* A sign-in ends by itself: that is said once, three minutes before, and a button lets it go on. Each call starts the time anew. */

@@ -59,11 +59,11 @@ def test_a_key_one_may_see_is_named_with_a_link(app: Flask, ben: Browser, name: 
 def test_foreign_unknown_and_spoilt_keys_get_the_same_answer(app: Flask, ben: Browser) -> None:
     token, key_id = make(ben, "i-2")
     dana = enter(app, "dana")
-    pages = set()
+    pages: set[str] = set()
     for text in (token, token[:-3], "km_dev_x", "eyJ", "zebra", "x" * 9000):
-        page = dana.post("/keys/identify", {"token": text})
-        pages.add(re.sub(r'name="csrf_token"\s+value="[^"]+"', "", page.text))
-        assert page.status_code == 200
+        answer = dana.post("/keys/identify", {"token": text})
+        pages.add(re.sub(r'name="csrf_token"\s+value="[^"]+"', "", answer.text))
+        assert answer.status_code == 200
     assert len(pages) == 1
     page = pages.pop()
     assert "This is not one of yours" in words(page)
