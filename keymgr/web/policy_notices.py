@@ -1,4 +1,4 @@
-"""What every page says at its top: emergency overrides to whom they touch, and drift, with its cause, to overseers."""
+"""What every page says at its top: overrides to whom they touch; drift and unreviewed emergencies to overseers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from keymgr import db
 from keymgr.keys.overrides import Override, OverrideKind, active_overrides
+from keymgr.keys.review import unreviewed
 from keymgr.people.whois import Visitor
 from keymgr.policy.model import Policy
 from keymgr.policy.wording import count
@@ -57,7 +58,7 @@ def _found(session: Session, who: Visitor) -> Iterator[Notice]:
         if oversees(who) or (policy is not None and touches(override, who, policy)):
             yield _of_override(override)
     if oversees(who):
-        for notice in (_of_drift(session), _of_attempt(session), _of_keys(session)):
+        for notice in (_of_drift(session), _of_attempt(session), _of_emergencies(session), _of_keys(session)):
             if notice is not None:
                 yield notice
 
@@ -109,6 +110,20 @@ def _of_attempt(session: Session) -> Notice | None:
         url_for("web.policy_runs"),
         "See the run",
     )
+
+
+def _of_emergencies(session: Session) -> Notice | None:
+    """Tell of what somebody granted alone, until somebody else has looked at it."""
+    number = len(unreviewed(session, now=now()))
+    if not number:
+        return None
+    was = "was" if number == 1 else "were"
+    sentence = f"{count(number, 'request')} {was} granted alone and nobody else has looked at {_it(number)} yet."
+    return Notice("stop", "warn", "Emergency.", sentence, url_for("web.approval_list"), "Review")
+
+
+def _it(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _of_keys(session: Session) -> Notice | None:
