@@ -37,10 +37,10 @@
   const isMoment = (value) => Number.isInteger(value) && value >= 0 && value <= 253402300799;
 
   function clock(seconds) {
-    const at = new Date(seconds * 1000);
-    const month = at.toLocaleString("en-GB", { month: "short", timeZone: "UTC" }).slice(0, 3);
-    const time = at.toISOString().slice(11, 16);
-    return `${at.getUTCDate()} ${month} ${at.getUTCFullYear()}, ${time} UTC`;
+    const shape = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    const written = new Intl.DateTimeFormat("en-GB", { ...shape, timeZone: house.zone, timeZoneName: "short" });
+    const part = Object.fromEntries(written.formatToParts(new Date(seconds * 1000)).map((one) => [one.type, one.value]));
+    return `${part.day} ${part.month.slice(0, 3)} ${part.year}, ${part.hour}:${part.minute} ${part.timeZoneName}`;
   }
 
   function distance(seconds, now) {
@@ -73,7 +73,7 @@
   /* Both questions to the server are for what everybody may read; nothing of the token is in them. */
   async function origin(token, header, claims) {
     if (claims.iss !== house.issuer) return ["refused", "Not ours: it names another issuer."];
-    const published = await (await fetch(house.jwks)).json();
+    const published = await (await fetch(house.jwks, { cache: "no-cache" })).json();
     const jwk = published.keys.find((key) => key.kid === header.kid);
     if (!published.keys.length) return ["pending", "It names us. Its signature can only be checked by asking the verifier."];
     if (!jwk) return ["refused", "Not ours: it is signed with a key that is not, or no longer, one of ours."];
@@ -90,7 +90,7 @@
 
   async function standing(claims) {
     const place = claims.status?.status_list;
-    const answer = await fetch(house.status);
+    const answer = await fetch(house.status, { cache: "no-cache" });
     if (!answer.ok || !Number.isInteger(place?.idx)) return ["pending", "The status list does not tell about it."];
     const list = object((await answer.text()).split(".")[1]).status_list.lst;
     const unpacked = new Blob([bytes(list)]).stream().pipeThrough(new DecompressionStream("deflate"));
