@@ -81,7 +81,7 @@ def _of_rules(session: Session, revision: Revision, earlier: Revision, rules: Co
     forge = Forge(desk().forge_url, desk().policy_folder, revision.commit, revision.number)
     for change in _between(session, earlier, revision):
         name = change.previous_name or change.name
-        if change.kind == "Rule" and rules[name]:
+        if change.kind == "IssuanceRule" and rules[name]:
             line = object_line(change, forge, forge)
             fields = "; ".join(f"{each.path} now {each.after}, was {each.before}" for each in line.fields[:_FIELDS])
             what = f"{line.action}: {fields}" if fields and change.action is not Action.REMOVED else line.action
