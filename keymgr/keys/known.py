@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from keymgr.keys.limiting import Window, windows_of
@@ -13,6 +14,7 @@ from keymgr.tokens.signing import VerifyingKey
 from keymgr.tokens.vault import Vault, VaultError
 from keymgr.tokens.verdicts import VerdictCode
 
+_ADDRESS_LENGTH_MAX = 64
 _Ranges = tuple[tuple[int, int], ...]
 
 
@@ -34,11 +36,10 @@ class Known:
         """Tell whether the key may be used from this address; a key with networks needs to be told one."""
         if not self.ranges:
             return True
-        found = read_address(address)
-        if found is None:
+        if address is None or len(address) > _ADDRESS_LENGTH_MAX:
             return False
-        number = int(found)
-        return any(first <= number <= last for first, last in self.ranges.get(found.version, ()))
+        version, number = _numbered(address)
+        return any(first <= number <= last for first, last in self.ranges.get(version, ()))
 
 
 def know(facts: CredentialFacts) -> Known:
@@ -75,6 +76,13 @@ def read_address(address: str | None) -> IPv4Address | IPv6Address | None:
         return None
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found
+
+
+@lru_cache(maxsize=16_384)
+def _numbered(address: str) -> tuple[int, int]:
+    """Return an address as IP version and whole number, version 0 for what is none; callers come again and again."""
+    found = read_address(address)
+    return (0, 0) if found is None else (found.version, int(found))
 
 
 def _is_current(facts: CredentialFacts, now: int) -> bool:

@@ -1,6 +1,7 @@
 """Where a request comes from: the peer, or what proxies that we trust say about it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from keymgr.policy.model import Network
@@ -14,10 +15,12 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Netwo
     `forwarded_for` (X-Forwarded-For) counts only when the peer is a trusted proxy; then it is the rightmost hop that
     no trusted proxy is, because everything left of it was written by somebody we do not know. Junk means the peer.
     """
+    if forwarded_for is None:
+        return _spelt(peer)
     first = _parse(peer)
     if first is None:
         return peer
-    if forwarded_for is None or not _is_trusted(first, trusted):
+    if not _is_trusted(first, trusted):
         return str(first)
     hops = [_parse(hop) for hop in forwarded_for.split(",")]
     if len(hops) > _HOPS_MAX:
@@ -28,6 +31,13 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Netwo
         if not _is_trusted(hop, trusted):
             return str(hop)
     return str(hops[0])
+
+
+@lru_cache(maxsize=4096)
+def _spelt(peer: str) -> str:
+    """Return a peer's address in its usual spelling; the same few come again and again."""
+    first = _parse(peer)
+    return peer if first is None else str(first)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
