@@ -185,4 +185,6 @@ def _next_steps() -> Task:
 
 
 def _first(problems: Problems) -> str:
-    return str(problems[0])
+    first = problems[0]
+    place = "" if first.file == "." else f"{first.file}:{first.line}: "
+    return f"{place}{first.message}; {first.remedy}."
