@@ -124,7 +124,7 @@ def test_a_link_opens_the_form_filled_in(ben: Browser) -> None:
 def test_every_claim_and_every_code_is_explained(ben: Browser) -> None:
     claims = [node.text.strip() for node in page_of(ben, "/docs/claims").select("td.lead code")]
     assert claims == [*HEADER, *CLAIMS]
-    codes = {node.text.strip() for node in page_of(ben, "/docs/verify").select("td.lead a code")}
+    codes = {node.text.strip() for node in page_of(ben, "/docs/verify").select(".pairs a code")}
     assert codes == set(VerdictCode)
 
 

@@ -1,4 +1,4 @@
-"""Calls a service with a key that may be replaced at any time: the file is read for each call."""
+"""Calls a service with a key that may be replaced at any time."""
 
 import os
 import urllib.request

@@ -1,4 +1,7 @@
-"""A service that asks keymgr about every call: pip install keymgr gunicorn; gunicorn service:app."""
+"""A service that asks keymgr about every call.
+
+pip install keymgr gunicorn; gunicorn service:app
+"""
 
 import os
 
@@ -9,7 +12,7 @@ verifier = Verifier.from_env(os.environ)
 
 
 def app(environ, start_response):
-    """Serve whoever holds @SCOPE@; everybody else hears why not, with the right status and headers."""
+    """Serve whoever holds @SCOPE@; everybody else hears why not."""
     answer = verifier.verify_header(
         environ.get("HTTP_AUTHORIZATION"),
         scopes=["@SCOPE@"],

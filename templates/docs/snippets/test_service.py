@@ -9,7 +9,8 @@ from keymgr.tokens.verdicts import VerdictCode
 from keymgr.verifier.key import Key
 from keymgr.verifier.refusal import Refusal
 
-GOOD = Key("key_1", "svc:checkout", "@SERVICE@", "@ENV@", frozenset({"@SCOPE@"}), datetime(2100, 1, 1, tzinfo=UTC))
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+GOOD = Key("key_1", "svc:checkout", "@SERVICE@", "@ENV@", frozenset({"@SCOPE@"}), LATER)
 
 
 class Answering:
@@ -32,8 +33,9 @@ def call(monkeypatch):
     def call_with(answer):
         heard = []
         monkeypatch.setattr(service, "verifier", Answering(answer))
-        list(service.app({}, lambda status, headers: heard.append((int(status[:3]), dict(headers)))))
-        return heard[0]
+        list(service.app({}, lambda *told: heard.extend(told)))
+        status, headers = heard
+        return int(status[:3]), dict(headers)
 
     return call_with
 

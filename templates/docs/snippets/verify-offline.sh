@@ -8,18 +8,25 @@ decode() {
   while [ $((${#text} % 4)) -ne 0 ]; do text="$text="; done
   printf %s "$text" | openssl base64 -d -A
 }
-case $KEY in *[!A-Za-z0-9._-]* | *.*.*.*) refuse "not a key" ;; *.*.*) ;; *) refuse "not a JWT" ;; esac
+case $KEY in
+  *[!A-Za-z0-9._-]* | *.*.*.*) refuse "not a key" ;;
+  *.*.*) ;;
+  *) refuse "not a JWT" ;;
+esac
 signed=${KEY%.*} signature=${KEY##*.}
 header=$(decode "${signed%.*}") claims=$(decode "${signed#*.}")
 kid=$(echo "$header" | member kid)
-[ "$(echo "$header" | member alg) $(echo "$header" | member typ)" = "ES256 at+jwt" ] || refuse "another kind of token"
+[ "$(echo "$header" | member alg)" = ES256 ] || refuse "another algorithm"
+[ "$(echo "$header" | member typ)" = at+jwt ] || refuse "another kind of token"
 
 # The public key of that id, and nothing that the token itself brings along.
-jwk=$(curl --silent --show-error --fail --max-time 3 "@JWKS@" | tr '}' '\n' | grep -F "\"$kid\"") || refuse "unknown key id"
+jwk=$(curl --silent --show-error --fail --max-time 3 "@JWKS@" |
+  tr '}' '\n' | grep -F "\"$kid\"") || refuse "unknown key id"
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 {
-  printf '\060\131\060\023\006\007\052\206\110\316\075\002\001\006\010\052\206\110\316\075\003\001\007\003\102\000\004'
+  printf '\060\131\060\023\006\007\052\206\110\316\075\002\001\006\010\052\206'
+  printf '\110\316\075\003\001\007\003\102\000\004'
   decode "$(echo "$jwk" | member x)"
   decode "$(echo "$jwk" | member y)"
 } >"$folder/key.der"
@@ -40,5 +47,8 @@ now=$(date +%s)
 [ "$(echo "$claims" | member env)" = "@ENV@" ] || refuse "for another environment"
 [ "$(echo "$claims" | member exp)" -gt "$now" ] || refuse "expired"
 [ "$(echo "$claims" | member nbf)" -le "$((now + 30))" ] || refuse "not valid yet"
-case " $(echo "$claims" | member scope) " in *" @SCOPE@ "*) ;; *) refuse "without @SCOPE@" ;; esac
+case " $(echo "$claims" | member scope) " in
+  *" @SCOPE@ "*) ;;
+  *) refuse "without @SCOPE@" ;;
+esac
 echo "good: $(echo "$claims" | member sub)"

@@ -10,7 +10,7 @@ export async function verify(token, address = null) {
     redirect: "error",
     signal: AbortSignal.timeout(3000),
   });
-  if (!answer.ok) throw new Error(`keymgr answered ${answer.status}: refuse the call with 503`);
+  if (!answer.ok) throw new Error(`keymgr answered ${answer.status}: answer 503`);
   return answer.json();
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Asks keymgr whether a key may do this. KEY is what was presented to you,
-# KEYMGR_CREDENTIAL what your service presents to keymgr. Nothing secret is on a command line.
+# KEYMGR_CREDENTIAL what your service presents. Nothing secret is on a command line.
 set -eu
 case $KEY in *[!A-Za-z0-9._-]*) echo "refused: not a key" >&2; exit 1 ;; esac
 

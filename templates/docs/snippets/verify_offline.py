@@ -11,7 +11,7 @@ jwks = jwt.PyJWKClient("@JWKS@", lifespan=300, timeout=3)
 
 
 def verify(token: str, scope: str) -> dict:
-    """Return what the token says; raises jwt.PyJWTError or PermissionError when it is not good for this."""
+    """Return what the token says; raises PyJWTError or PermissionError if it is no good."""
     found = jwt.decode_complete(
         token,
         jwks.get_signing_key_from_jwt(token),

@@ -13,7 +13,7 @@ STATUS_LIST = "@STATUS@"
 
 
 class StatusList:
-    """The signed list of keys out of use, kept for as long as it says; without a fresh one, in the end, no answer."""
+    """The signed list of keys out of use, kept for as long as it says itself."""
 
     def __init__(self) -> None:
         self.bits = b""
@@ -28,7 +28,7 @@ class StatusList:
         return bool(self.bits[place["idx"] >> 3] >> (place["idx"] & 7) & 1)
 
     def refresh(self) -> None:
-        """Read the list anew; what we have is used until it expires when that cannot be done."""
+        """Read the list anew; when that fails, the old one is good until it expires."""
         try:
             with urllib.request.urlopen(STATUS_LIST, timeout=3) as answer:
                 token = answer.read().decode("ascii")
@@ -37,7 +37,13 @@ class StatusList:
                 return
             raise
         key = jwks.get_signing_key_from_jwt(token)
-        found = jwt.decode_complete(token, key, algorithms=["@ALGORITHM@"], issuer=ISSUER, leeway=30)
+        found = jwt.decode_complete(
+            token,
+            key,
+            algorithms=["@ALGORITHM@"],
+            issuer=ISSUER,
+            leeway=30,
+        )
         claims = found["payload"]
         if found["header"].get("typ") != "statuslist+jwt" or claims["sub"] != STATUS_LIST:
             raise PermissionError("This is not the status list.")
