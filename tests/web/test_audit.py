@@ -101,7 +101,7 @@ def test_no_action_has_words_that_nobody_writes() -> None:
     assert sorted((DONE.keys() | REFUSED.keys()) - written()) == []
 
 
-@pytest.mark.parametrize(("name", "status"), [("ada", 200), ("ben", 403), ("dana", 403)])
+@pytest.mark.parametrize(("name", "status"), [("ada", 200), ("eli", 200), ("ben", 403), ("cleo", 403)])
 def test_only_auditors_and_admins_may_look(app: Flask, name: str, status: int) -> None:
     browser = Browser(app)
     browser.enter(name)
