@@ -195,7 +195,12 @@ def test_counting_calls_touches_the_keys_that_were_called(street: Street) -> Non
     hour = street.now.replace(minute=0, second=0, microsecond=0)
     new, changed = touched(street, lambda: record_batch(street.session, [calls(key, later(street.now, seconds=9))]))
     assert not new
-    assert changed == {("api_key", (key.key_id,)), ("key_usage", (key.key_id, hour, "ok"))}
+    assert changed == {
+        ("api_key", (key.key_id,)),
+        ("key_source", (key.key_id, "198.51.100.7")),
+        ("key_usage", (key.key_id, hour, "ok")),
+        ("key_usage_day", (key.key_id, hour.date(), "ok")),
+    }
 
 
 def test_a_suspended_person_takes_their_own_sessions_along_and_nobody_elses(street: Street) -> None:
