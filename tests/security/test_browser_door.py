@@ -26,7 +26,15 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/keys/test": {"token": "x", "service": "payments"},
     "/keys/{active}/revoke": {"reason": "leaked", "typed": "checkout worker", "nonce": "x"},
     "/keys/{active}/rotate": {"overlap": "0", "nonce": "x"},
+    "/requests/{waiting}/answer": {"text": "x", "nonce": "x"},
+    "/requests/{waiting}/claim": {"nonce": "x"},
+    "/requests/{waiting}/edit": ORDER,
+    "/requests/{waiting}/nudge": {"nonce": "x"},
     "/requests/{waiting}/withdraw": {"nonce": "x"},
+    "/approvals/{waiting}": {"decision": "refuse", "reason": "x", "nonce": "x"},
+    "/approvals/{waiting}/break-glass": {"emergency": "x", "nonce": "x"},
+    "/approvals/{waiting}/question": {"text": "x", "nonce": "x"},
+    "/approvals/{waiting}/review": {"finding": "x", "nonce": "x"},
     "/policy/overrides": {"target": "service:payments", "reason": "A build log held keys.", "hours": "1"},
     "/policy/overrides/{override}/lift": {},
     "/audit/export": {"format": "csv"},
@@ -126,8 +134,9 @@ def test_other_peoples_objects_look_like_none_on_every_route_that_takes_an_id(
 
 def test_even_an_admin_gets_no_secret_and_withdraws_nothing_of_others(app: Flask, ada: Browser, seeded: Seeded) -> None:
     before = rows(app)
-    for path in (f"/keys/{seeded.active}/rotate", f"/requests/{seeded.waiting}/withdraw"):
-        assert ada.post(path, {"overlap": "0", "nonce": "x"}).status_code == 404
+    verbs = [f"/requests/{seeded.waiting}/{verb}" for verb in ("answer", "edit", "nudge", "withdraw")]
+    for path in (f"/keys/{seeded.active}/rotate", f"/requests/{seeded.approved}/claim", *verbs):
+        assert ada.post(path, {**ORDER, "overlap": "0", "text": "x"}).status_code == 404
     for owner in ("user:ben", "svc:pay-ci"):
         assert ada.post("/keys", {**ORDER, "owner": owner}).status_code in {403, 404, 422}
     assert rows(app)["api_key"] == before["api_key"]

@@ -45,7 +45,13 @@ COMMIT = "4f2c1ab09d3e5f67"
 FORGE = "https://forge.example/acme/policy/blob/{commit}/{path}#L{line}"
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 BEN = Actor("user:ben", "127.0.0.1", "a browser", "req-seed")
-PASSWORDS = {"ben": "ben-likes-blue-doors", "dana": "dana-counts-small-birds", "ada": "ada-keeps-the-keys"}
+PASSWORDS = {
+    "ada": "ada-keeps-the-keys",
+    "ben": "ben-likes-blue-doors",
+    "cleo": "cleo-reads-every-rule",
+    "dana": "dana-counts-small-birds",
+    "eli": "eli-locks-up-at-night",
+}
 
 
 def make_app(database_url: str, folder: Path, **settings: str) -> Flask:
