@@ -42,6 +42,16 @@ POLICY_PAGES += [
 POLICY_PAGES += ["/policy/revisions", "/policy/revisions/1", "/policy/overrides"]
 DOCS_PAGES = ["/docs?service=payments", "/docs/verify?way=python&service=payments", "/docs/link?service=payments"]
 DOCS_PAGES += ["/docs/call", "/docs/claims", "/docs/offline", "/docs/errors", "/docs/errors/key_revoked"]
+REPORT_PAGES = [
+    f"/reports{page}" for page in ("", "/expiring?span=60", "/unused", "/anomalies", "/approval-times", "/status")
+]
+AUDIT_PAGES = [
+    "/audit",
+    "/audit?q=zebra&outcome=refused",
+    "/audit?from=yesterday",
+    "/reports/owner-gone",
+    "/reports/unused",
+]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -150,6 +160,7 @@ def test_axe_finds_nothing_on_any_page(
     paths += [f"/keys/bulk?verb=revoke&key={seeded.active}&key={seeded.revoked}"]
     paths += POLICY_PAGES
     paths += DOCS_PAGES
+    paths += REPORT_PAGES
     found = []
     for path in paths:
         ben.open(path)
@@ -183,9 +194,12 @@ def test_axe_finds_nothing_while_something_is_stopped(chromium: Chromium, site: 
     ada.page.click("text=Stop issuing")
     ada.page.wait_for_selector("text=No new keys for the team platform")
     found += look(ada, "overrides")
-    for path in ("/policy", "/policy/runs"):
+    for path in ("/policy", "/policy/runs", *AUDIT_PAGES):
         ada.open(path)
         found += look(ada, path)
+    ada.open("/audit?action=policy.applied")
+    ada.page.click("text=Details")
+    found += look(ada, "an entry of the trail")
     ada.open("/policy/overrides")
     ada.page.click("text=Lift")
     ada.page.wait_for_selector("text=The override is lifted.")
