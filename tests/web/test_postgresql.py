@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.web.house import Browser, Seeded, make_app, plant_people, put_in_force, seed
+from tests.web.test_admin import PAGES as ADMIN_PAGES
 
 
 @pytest.fixture
@@ -60,3 +61,22 @@ def test_an_override_closes_issuing_on_postgresql(furnished: tuple[Flask, Seeded
     assert ada.post("/policy/overrides", stop).status_code == 303
     assert ben.post("/keys", order).status_code == 409
     assert "Emergency override." in ben.get("/").text
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_admins_do_their_work_on_postgresql(furnished: tuple[Flask, Seeded]) -> None:
+    app, _ = furnished
+    ada = Browser(app)
+    ada.enter("ada")
+    assert {path: ada.get(path).status_code for path in ADMIN_PAGES} == dict.fromkeys(ADMIN_PAGES, 200)
+    assert "PostgreSQL answers and is up to date" in ada.get("/admin").text
+    assert "ben" in ada.get("/admin/people?q=BRANDT").text
+    for path, fields in (
+        ("/admin/people/finn/state", {"to": "suspended"}),
+        ("/admin/service-accounts", {"name": "ship-ci", "team": "shipping"}),
+        ("/admin/signing-keys/roll", {"typed": "roll"}),
+        ("/admin/people/dana/sign-out", {}),
+    ):
+        assert [ada.post(path, {**fields, "nonce": "n"}).status_code for _ in range(2)] == [303, 303], path
+    assert ada.post("/admin/people/finn/password", {"nonce": "p"}).status_code == 200
+    assert ada.post("/admin/service-credentials", {"service": "payments", "nonce": "c"}).status_code == 200
