@@ -84,11 +84,13 @@ def count_waiting(session: Session, opened: InForce, person: Asker, *, asker_of:
     look_up = remembering(asker_of)
     signed = signed_of_waiting(session)
 
-    @cache
-    def may(rule: str, given: Signed, barred: frozenset[str]) -> bool:
-        approval = opened.policy.rules[rule].approval
+    def may(approval: ApprovalPolicy, given: Signed, barred: frozenset[str]) -> bool:
         signatures = route(approval, given, parties=barred, asker_of=look_up).signatures
         return isinstance(may_approve(approval, person, signatures, parties=barred), May)
+
+    @cache
+    def may_by_rule(rule: str, given: Signed, barred: frozenset[str]) -> bool:
+        return may(opened.policy.rules[rule].approval, given, barred)
 
     columns = (KeyRequest.id, KeyRequest.rule, KeyRequest.requester, KeyRequest.owner, KeyRequest.asked)
     fresh = session.execute(select(*columns).where(*_waits(now), KeyRequest.revision_id == opened.revision))
@@ -96,10 +98,13 @@ def count_waiting(session: Session, opened: InForce, person: Asker, *, asker_of:
     for request_id, rule, requester, owner, asked in fresh:
         given = signed.get(request_id, ())
         relevant = {person.id, *(signer for signer, _ in given)}
-        total += may(rule, given, parties(requester, owner, asked) & relevant)
+        total += may_by_rule(rule, given, parties(requester, owner, asked) & relevant)
     older = select(KeyRequest).where(*_waits(now), KeyRequest.revision_id != opened.revision)
-    rows = _rows(session.scalars(older), opened, person, signed, asker_of=look_up, now=now)
-    return total + sum(isinstance(row.verdict, May) for row in rows)
+    for request in session.scalars(older):
+        approval = approval_now(opened, request, look_up, now)
+        if approval is not None and could_approve(approval, person):
+            total += may(approval, signed.get(request.id, ()), parties_of(request))
+    return total
 
 
 def _waits(now: datetime) -> tuple[ColumnElement[bool], ...]:

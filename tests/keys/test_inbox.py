@@ -87,6 +87,7 @@ def test_a_newer_policy_sends_requests_elsewhere(office: Office) -> None:
     del office.people[CI.id]
     assert [row.id for row in shown(office, LEA)] == [reading]
     assert counted(office, SAM) == 0
+    assert counted(office, LEA) == 1
     assert {refused, unknown}.isdisjoint(row.id for row in shown(office, ANA))
     service = replace(office.in_force.policy.services["payments"], scopes={})
     policy = replace(office.in_force.policy, services={"payments": service})
