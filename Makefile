@@ -1,5 +1,5 @@
 # `make run` shows everything on this machine, `make test` proves it. Needs Python 3.11 to 3.13 and nothing else by hand.
-.PHONY: run test check locks clean
+.PHONY: run test check images locks clean
 .DEFAULT_GOAL := run
 
 UV ?= uv
@@ -21,6 +21,10 @@ check: .venv/.dev
 
 .venv/.dev: deploy/locks/dev.txt $(INPUTS)
 	@deploy/setup.sh dev
+
+# For maintainers: draw the pictures in docs/images/ anew.
+images: .venv/.dev
+	@PYTHONPATH=. .venv/bin/python deploy/images.py
 
 # For maintainers: refresh the lock files (UV names the uv program).
 locks:

@@ -1,5 +1,6 @@
 """What every request must pass, and what every answer says to the browser."""
 
+import gzip
 import re
 from urllib.parse import urlencode
 
@@ -156,7 +157,22 @@ def test_style_sheet_and_scripts_may_be_kept_for_ever_under_a_name_that_changes(
     response = stranger.client.get(path.group(1), buffered=True)
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert "Set-Cookie" not in response.headers
+    assert response.mimetype == "text/css"
+    packed = stranger.client.get(path.group(1), headers={"Accept-Encoding": "br;q=0.9, gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert gzip.decompress(packed.data) == response.data
+    assert "Content-Encoding" not in stranger.client.get(path.group(1), headers={"Accept-Encoding": "gzip;q=0"}).headers
     assert stranger.client.get("/assets/000000000000/keymgr.css").status_code == 404
+
+
+def test_what_a_first_visit_loads_is_light(ben: Browser) -> None:
+    for path in ("/keys", "/keys/new?service=payments", "/policy/matrix?service=payments&environment=prod", "/me"):
+        page = ben.get(path).data
+        named = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page.decode())
+        assert len([name for name in named if name.endswith((".css", ".js"))]) <= 3
+        packed = sum(len(ben.client.get(name, headers={"Accept-Encoding": "gzip"}).data) for name in named)
+        assert packed + len(gzip.compress(page)) <= 60_000, path
 
 
 def test_somebody_else_s_key_looks_like_no_key_at_all(app: Flask, seeded: Seeded) -> None:
