@@ -40,9 +40,7 @@ def test_every_page_is_there_for_strangers_and_tells_them_no_name_of_the_policy(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_has_one_heading_and_its_place_in_the_list(
-    ben: Browser, path: str
-) -> None:
+def test_every_page_has_one_heading_and_its_place_in_the_list(ben: Browser, path: str) -> None:
     page = page_of(ben, with_service(path, "payments"))
     assert len(page.select("h1")) == 1
     (current,) = page.select("nav[aria-label=Docs] [aria-current=page]")
