@@ -39,7 +39,7 @@ _BLOCKING = """() => performance.getEntriesByType('resource')
 
 @dataclass(frozen=True)
 class Visit:
-    """One visit: milliseconds to the largest paint, shift, weight as sent and with the page compressed, and requests."""
+    """One visit: milliseconds to the largest paint, shift, weight as sent and compressed, and requests."""
 
     paint_ms: float
     shift: float
@@ -63,7 +63,7 @@ def main() -> None:
             visits = [_visit(chromium, app, base, path.format(**ids), person) for _ in range(rounds)]
             print(_line(name, visits))
         chromium.close()
-    print("aims        " + f"{1000:>10}{'':>8}{0.02:>9}{'':>8}{60:>8}{'':>10}{3:>10}")
+    print("aims        " + f"{1000:>10}{'':>8}{0.02:>9}{'':>8}{60:>8}{'':>7}{3:>10}")
 
 
 def _visit(chromium: Chromium, app: Flask, base: str, path: str, person: str) -> Visit:
@@ -103,11 +103,10 @@ def _sizes(visit: Visit) -> tuple[float, float]:
 def _line(name: str, visits: list[Visit]) -> str:
     paints = [visit.paint_ms for visit in visits]
     shift = statistics.median(visit.shift for visit in visits)
-    weight = "".join(
-        f"{statistics.median(sizes):>8.1f}" for sizes in zip(*(_sizes(one) for one in visits), strict=True)
-    )
+    weights = [statistics.median(sizes) for sizes in zip(*(_sizes(visit) for visit in visits), strict=True)]
+    weight = "".join(f"{size:>8.1f}" for size in weights)
     paint = f"{statistics.median(paints):>10.0f}{max(paints):>8.0f}"
-    return f"{name:<12}{paint}{shift:>9.4f}{weight}{visits[0].requests:>10.0f}{visits[0].blocking:>10.0f}"
+    return f"{name:<12}{paint}{shift:>9.4f}{weight}{visits[0].requests:>7.0f}{visits[0].blocking:>10.0f}"
 
 
 if __name__ == "__main__":
