@@ -7,6 +7,7 @@ import pytest
 
 from keymgr.config import BadSettings, Settings, load, variables
 from keymgr.config.environment import files_with_secrets
+from keymgr.config.shown import shown
 
 ROOT = Path(__file__).parent.parent
 KEK = base64.b64encode(b"k" * 32).decode()
@@ -253,6 +254,20 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
     default = item.metadata["default"]
     assert ("required" in row) if default is None else (default in row)
     assert len(item.metadata["description"]) > 20
+
+
+def test_a_page_may_show_every_setting_and_of_a_secret_only_that_it_is_set() -> None:
+    settings = load(GOOD | {"KEYMGR_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::/32"})
+    lines = {line.name: line for line in shown(settings)}
+    assert list(lines) == list(variables())
+    assert (lines["KEYMGR_KEK"].value, lines["KEYMGR_FORGE_WEBHOOK_SECRET"].value) == ("set", "")
+    assert not any(KEK in line.value or "s" * 32 in line.value for line in lines.values())
+    assert lines["KEYMGR_TRUSTED_PROXIES"].value == "10.0.0.0/8, 2001:db8::/32"
+    assert lines["KEYMGR_DEMO"].value == "false"
+    assert lines["KEYMGR_FORGE_KIND"].value == ""
+    assert lines["KEYMGR_POLICY_PULL_GPG_HOME"].value == ""
+    assert lines["KEYMGR_WORKERS"].value == "2"
+    assert lines["KEYMGR_PUBLIC_URL"].default == "required"
 
 
 def test_the_settings_are_frozen() -> None:
