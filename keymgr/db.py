@@ -5,7 +5,7 @@ from typing import Any, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from keymgr.store.base import Base
 from keymgr.store.engine import connect
@@ -48,3 +48,8 @@ def read_only() -> Session:
     current = session()
     current.connection(execution_options={"read_only": True})
     return current
+
+
+def readers() -> sessionmaker[Session]:
+    """Return what makes sessions apart from the request's that only read, for an answer written while it is sent."""
+    return sessionmaker(_database.engine.execution_options(read_only=True))

@@ -38,16 +38,15 @@ class FileKind(StrEnum):
 def file_lines(begin: Callable[[], Session], search: Search, *, below: int, kind: FileKind) -> Iterator[str]:
     """Yield the file of everything that matches with an id under `below`, newest first, in pieces.
 
-    `begin` starts a transaction for each piece, which is over before the piece is sent: nobody's slow line holds one.
+    `begin` opens a session for each piece, which is over before the piece is sent: nobody's slow line holds one.
     """
     if kind is FileKind.CSV:
         yield line(_COLUMNS)
     older: int | None = below
     while older is not None:
-        session = begin()
-        found = find_entries(session, search, before=older, most=BATCH)
-        names = names_in(session, found.entries) if kind is FileKind.CSV else None
-        session.rollback()
+        with begin() as session:
+            found = find_entries(session, search, before=older, most=BATCH)
+            names = names_in(session, found.entries) if kind is FileKind.CSV else None
         older = found.older
         yield "".join(_as_csv(entry, names) if names else _as_json(entry) for entry in found.entries)
 
