@@ -11,7 +11,7 @@ from tests.flows.test_main_job import choose, sign_in
 def request_key(page: Page, demo: Demo, *, script: bool, name: str) -> str:
     """Ask as ben for what one person has to approve; return the address of the request."""
     page.goto(f"{demo.portal}/keys/new")
-    choose(page, script=script, name=name, environment="prod", scopes=["charges:read"])
+    choose(page, script=script, name=name, environment="dev", scopes=["refunds:write"])
     page.get_by_label("Why you need it").fill("Looking into refund 4411.")
     page.get_by_role("button", name="Send for approval").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
@@ -56,7 +56,7 @@ def test_a_request_is_approved_with_changes_claimed_and_verified(
 
     token = claim(page, address, name)
     assert token not in page.url
-    answer = ask(demo.sample, "/charges", token=token)
+    answer = ask(demo.sample, "/refunds", method="POST", token=token)
     assert answer.status == 200, answer.body
     page.goto(address)
     expect(page.get_by_role("main")).to_contain_text("Claimed")
@@ -110,6 +110,6 @@ def test_deciding_and_claiming_work_by_keyboard_alone(chromium: Browser, demo: D
     address = request_key(ben, demo, script=True, name="by keyboard")
     decide_by_keyboard(cleo, demo, "by keyboard")
     token = claim_by_keyboard(ben, address)
-    assert ask(demo.sample, "/charges", token=token).status == 200
+    assert ask(demo.sample, "/refunds", method="POST", token=token).status == 200
     ben.context.close()
     cleo.context.close()
