@@ -85,7 +85,7 @@ def rows(app: Flask) -> dict[str, list[str]]:
 
 def plain(response: TestResponse, *ids: str) -> str:
     """The page without what differs from one answer to the next, and without the ids that were asked for."""
-    text = re.sub(r'req-[0-9a-f]{16}|name="csrf_token"\s+value="[^"]+"|data-seconds="\d+"', "", response.text)
+    text = re.sub(r'req-[0-9a-f]{16}|name="csrf_token"\s+value="[^"]+"|data-(seconds|final)="\d+"', "", response.text)
     for one in ids:
         text = text.replace(one, "ID")
     return text
