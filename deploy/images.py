@@ -179,7 +179,8 @@ def thinner(png: bytes) -> bytes:
     rows = _rows(zlib.decompress(packed), width * channels, channels)
     pixels = [row[at : at + 3] for row in rows for at in range(0, len(row), channels)]
     frequent = [colour for colour, _ in Counter(pixels).most_common(_COLOURS)]
-    number = {colour: frequent.index(_nearest(colour, frequent)) for colour in set(pixels)}
+    number = {colour: at for at, colour in enumerate(frequent)}
+    number |= {colour: number[_nearest(colour, frequent)] for colour in set(pixels) - number.keys()}
     lines = (pixels[at : at + width] for at in range(0, width * height, width))
     drawn = b"".join(b"\0" + bytes(number[pixel] for pixel in line) for line in lines)
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
@@ -204,30 +205,35 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _rows(data: bytes, length: int, channels: int) -> Iterator[bytes]:
-    """Undo the filters of PNG (RFC 2083, 6), line by line."""
-    before = bytes(length)
+    """Undo the filters of PNG (RFC 2083, 6), line by line; a line above the first is black."""
+    before = bytes(channels + length)
     for start in range(0, len(data), length + 1):
-        line = bytearray(data[start + 1 : start + 1 + length])
-        kind = data[start]
-        for at in range(length) if kind else ():
-            left = line[at - channels] if at >= channels else 0
-            corner = before[at - channels] if at >= channels else 0
-            line[at] = (line[at] + _guess(kind, left, before[at], corner)) & 255
-        before = bytes(line)
-        yield before
+        line = _unfiltered(data[start], data[start + 1 : start + 1 + length], before, channels)
+        before = bytes(channels) + line
+        yield line
+
+
+def _unfiltered(kind: int, told: bytes, before: bytes, channels: int) -> bytes:
+    """Return one line; `before` is the one above it, with a black pixel in front."""
+    if kind == 0:
+        return told
+    if kind == 2:  # noqa: PLR2004 - the standard's number for the difference to the byte above.
+        return bytes((one + above) & 255 for one, above in zip(told, before[channels:], strict=True))
+    line = bytearray(channels)
+    for at, one in enumerate(told):
+        line.append((one + _guess(kind, line[at], before[at + channels], before[at])) & 255)
+    return bytes(line[channels:])
 
 
 def _guess(kind: int, left: int, above: int, corner: int) -> int:
-    match kind:
-        case 1:
-            return left
-        case 2:
-            return above
-        case 3:
-            return (left + above) // 2
-        case _:
-            ahead = left + above - corner
-            return min((left, above, corner), key=lambda one: abs(ahead - one))
+    if kind == 1:
+        return left
+    if kind == 3:  # noqa: PLR2004 - the standard's number for the average.
+        return (left + above) // 2
+    by_left, by_above, by_corner = abs(above - corner), abs(left - corner), abs(left + above - 2 * corner)
+    if by_left <= by_above and by_left <= by_corner:
+        return left
+    return above if by_above <= by_corner else corner
 
 
 def route_of(picture: Picture, ids: dict[str, str]) -> str:
