@@ -35,8 +35,8 @@ def without_jinja(name: str) -> BeautifulSoup:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_template_compiles(name: str) -> None:
     environment = Environment(loader=FileSystemLoader(ROOT), undefined=StrictUndefined, autoescape=True)
-    environment.filters.update(dict.fromkeys(("clock", "date", "distance", "thousands"), str))
-    environment.filters.update(dict.fromkeys(("owner_words", "icon_of", "tone_of"), str))
+    environment.filters.update(dict.fromkeys(("clock", "date", "time_of_day", "distance", "span"), str))
+    environment.filters.update(dict.fromkeys(("thousands", "spark", "owner_words", "icon_of", "tone_of"), str))
     environment.get_template(name)
 
 
