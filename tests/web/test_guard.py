@@ -189,7 +189,7 @@ def test_somebody_else_s_key_looks_like_no_key_at_all(app: Flask, seeded: Seeded
 
 
 def strip(page: str) -> str:
-    return re.sub(r'req-[0-9a-f]{16}|name="csrf_token"\s+value="[^"]+"', "", page)
+    return re.sub(r'req-[0-9a-f]{16}|name="csrf_token"\s+value="[^"]+"|data-(seconds|final)="\d+"', "", page)
 
 
 def test_an_admin_sees_and_stops_any_key_but_never_gets_its_secret(app: Flask, seeded: Seeded) -> None:
