@@ -22,15 +22,22 @@ def run(*command: str | Path, cwd: Path, **environ: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built by hatchling from what git knows, plus htmx, which the build puts there by checksum."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout: what git knows, plus htmx, which the build puts there by checksum."""
+    source = tmp_path_factory.mktemp("source")
     names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
     for name in (*filter(None, names), "static/vendor/htmx.min.js"):
         file = ROOT / name
         if file.is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes(file.read_bytes())
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built by hatchling."""
+    target = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target, cwd=source)
     (built,) = target.glob("*.whl")
     return built
@@ -56,6 +63,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     run(*pip, "--ignore-installed", wheel, cwd=venv)
     return venv
+
+
+def test_a_checkout_is_installed_in_place_as_make_run_does_it(source: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", tmp_path, cwd=source)
+    (built,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        assert archive.read("_keymgr.pth").decode() == str(source)
 
 
 def test_plain_keymgr_brings_no_flask_and_no_sqlalchemy(wheel: Path) -> None:
