@@ -173,7 +173,7 @@ def test_a_failure_is_in_the_log_under_the_reference_that_the_page_shows(
 def test_a_door_that_forgets_to_ask_for_the_reason_is_reminded_by_the_core(
     ben: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keymgr.web.ask._problems_of_policy", lambda *_: ())
+    monkeypatch.setattr("keymgr.web.ask.problems_of_policy", lambda *_: ())
     order = {**ORDER, "environment": "prod", "lifetime": "86400"}
     answer = ben.post("/keys", order)
     assert answer.status_code == 422
