@@ -1,5 +1,6 @@
 """Rotating a key: a page that says until when the old secret works, and the new secret once."""
 
+from datetime import timedelta
 from typing import assert_never
 
 from flask import Response, abort, make_response, render_template, request
@@ -20,7 +21,7 @@ from keymgr.web.key_page import read_key
 from keymgr.web.portal import address, desk, needs_recent_sign_in, now, portal
 from keymgr.web.reveal import already_page, reveal_page
 from keymgr.web.visiting import actor, asker_for, in_force, rights, visitor
-from keymgr.web.wording import until
+from keymgr.web.wording import clock
 
 _HOUR = 3600
 _OVERLAPS = (_HOUR, 24 * _HOUR, 7 * 24 * _HOUR)
@@ -123,10 +124,10 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...], status: int) -> Respons
     page = render_template(
         "keys/rotate.html",
         key=key,
-        overlaps=[(seconds, span(seconds), until(now(), seconds)) for seconds in offered],
+        overlaps=[(seconds, span(seconds), _end(seconds)) for seconds in offered],
         longest=longest,
         most_hours=longest // _HOUR,
-        latest=until(now(), longest),
+        latest=_end(longest),
         chosen=request.form.get("overlap", str(longest)),
         hours=request.form.get("hours", ""),
         is_over=key.row.status in {Status.REVOKED, Status.SUSPENDED} or key.row.expires_at <= now(),
@@ -135,3 +136,8 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...], status: int) -> Respons
         now=now(),
     )
     return make_response(page, status)
+
+
+def _end(seconds: int) -> str:
+    """Say exactly when the old secret would stop."""
+    return clock(now() + timedelta(seconds=seconds))
