@@ -27,6 +27,7 @@ from keymgr.keys.outcomes import (
 from keymgr.keys.refuse import refuse
 from keymgr.keys.request_detail import RequestDetail
 from keymgr.policy.wording import count
+from keymgr.store.keys import RequestState
 from keymgr.web.approval_page import Result, Stale, decision_page
 from keymgr.web.approvals_waiting import count_anew
 from keymgr.web.colleagues import looking_up
@@ -153,7 +154,8 @@ def stale_page(request_id: str, sentence: str) -> ResponseReturnValue:
     """Say what changed since the page was read, beside the request as it is now."""
     asked = read_request(request_id)
     wish = wish_words(asked.scopes, asked.service, asked.environment, asked.ttl_seconds)
-    return decision_page(asked, stale=Stale(f"{sentence} It asks for {wish} now."), status=409)
+    present = f" It asks for {wish} now." if asked.state is RequestState.WAITING else ""
+    return decision_page(asked, stale=Stale(sentence + present), status=409)
 
 
 def decided(outcome: Signed | Approved | RequestRefused) -> ResponseReturnValue:
