@@ -13,6 +13,7 @@ from keymgr.people.names import BadName
 from keymgr.people.service_accounts import add_service_account
 from keymgr.policy.model import PortalPermission
 from keymgr.store.people import ServiceAccount
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce, one_line
 from keymgr.web.once import once_only
 from keymgr.web.permission import needs
@@ -77,7 +78,7 @@ def _page(problems: tuple[Problem, ...], status: int) -> Response:
         "admin/accounts.html",
         accounts=find_service_accounts(db.session()),
         teams=_teams(),
-        typed=request.form,
+        typed=typed(),
         problems=problems,
         nonce=new_nonce(),
         now=now(),

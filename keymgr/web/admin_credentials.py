@@ -18,6 +18,7 @@ from keymgr.keys.service_credentials import (
 )
 from keymgr.policy.model import PortalPermission
 from keymgr.web.admin_people import show_once
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.once import once_only
 from keymgr.web.permission import needs
@@ -91,7 +92,7 @@ def _page(problems: tuple[Problem, ...], status: int) -> Response:
         "admin/credentials.html",
         services=[(service, list(rows)) for service, rows in listed],
         offered=[] if opened is None else sorted(opened.policy.services),
-        typed=request.form,
+        typed=typed(),
         problems=problems,
         nonce=new_nonce(),
         now=now(),

@@ -23,6 +23,7 @@ from keymgr.people.sessions import end_all
 from keymgr.people.whois import PERSON_PREFIX
 from keymgr.policy.model import PortalPermission
 from keymgr.store.people import Person, PersonState, SignInSession
+from keymgr.web.drafts import typed
 from keymgr.web.forge import Place, forge_of
 from keymgr.web.forms import Form, Problem, new_nonce, one_line
 from keymgr.web.once import once_only
@@ -92,7 +93,7 @@ def admin_people() -> ResponseReturnValue:
 @needs(PortalPermission.ADMIN)
 def admin_person_new() -> ResponseReturnValue:
     """Show the form that adds somebody."""
-    return _new_page(PersonForm(), (), 200)
+    return _new_page(PersonForm(typed()), (), 200)
 
 
 @portal.post("/admin/people")

@@ -17,6 +17,7 @@ from keymgr.people.whois import PERSON_PREFIX, SERVICE_ACCOUNT_PREFIX
 from keymgr.policy.model import OwnerExit, PortalPermission
 from keymgr.store.people import PersonState
 from keymgr.web.admin_people import read_person
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce, one_line
 from keymgr.web.once import once_only
 from keymgr.web.permission import needs
@@ -49,7 +50,7 @@ class Subject:
 @needs(PortalPermission.ADMIN)
 def admin_person_state(name: str) -> ResponseReturnValue:
     """Say what follows for somebody's keys and sessions, before anything is changed."""
-    return _page(_person(name), _wanted(request.args.get("to")), (), 200)
+    return _page(_person(name), _wanted(typed().get("to") or request.args.get("to")), (), 200)
 
 
 @portal.post("/admin/people/<name>/state")
@@ -64,7 +65,7 @@ def admin_person_state_set(name: str) -> ResponseReturnValue:
 @needs(PortalPermission.ADMIN)
 def admin_account_state(account: str) -> ResponseReturnValue:
     """Say what follows for a service account's keys, before anything is changed."""
-    return _page(_account(account), _wanted(request.args.get("to")), (), 200)
+    return _page(_account(account), _wanted(typed().get("to") or request.args.get("to")), (), 200)
 
 
 @portal.post("/admin/service-accounts/<account>/state")
@@ -169,8 +170,8 @@ def _page(subject: Subject, to: PersonState | None, problems: tuple[Problem, ...
         total=len(keys),
         endings=_ENDINGS,
         is_me=subject.owner == visitor().asker.id,
-        typed=request.form.get("typed", ""),
-        reason=request.form.get("reason", ""),
+        typed=typed().get("typed", ""),
+        reason=typed().get("reason", ""),
         reason_length_max=_REASON_LENGTH_MAX,
         problems=problems,
         nonce=new_nonce(),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import Response, make_response, render_template, request
+from flask import Response, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from keymgr import db
@@ -15,6 +15,7 @@ from keymgr.policy.model import InForce, Wish
 from keymgr.policy.wording import span
 from keymgr.store.keys import RequestState
 from keymgr.web.colleagues import is_official, looking_up, mates_of
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import now, portal
 from keymgr.web.request_view import (
@@ -96,8 +97,8 @@ def decision_page(
         problems=problems,
         result=result,
         stale=stale,
-        typed={name: request.form.get(name, "") for name in _TYPED},
-        chosen_scopes=request.form.getlist("scope") if request.form else asked.scopes,
+        typed={name: typed().get(name, "") for name in _TYPED},
+        chosen_scopes=typed().getlist("scope") if typed() else asked.scopes,
         me=visitor().asker.id,
         nonce=new_nonce(),
         now=now(),

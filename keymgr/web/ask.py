@@ -14,7 +14,7 @@ from keymgr.keys.outcomes import AlreadyDone, AskOutcome, Closed, Incomplete, Is
 from keymgr.policy.model import Asker, InForce
 from keymgr.web.ask_form import Draft, choices_of, read_draft
 from keymgr.web.ask_panel import closed_page, panel_for, problems_of_policy
-from keymgr.web.drafts import take_draft
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import address, desk, go_to, needs_recent_sign_in, now, only_reads, portal, wants_part
 from keymgr.web.reveal import already_page, reveal_page
@@ -29,7 +29,7 @@ def key_new() -> ResponseReturnValue:
     Each change of the form asks here too. Where it still shows the right choices, they are left as they are: whoever
     has just ticked a box keeps that box, its focus, and what a screen reader said of it.
     """
-    return _form_page(request.args or take_draft())
+    return _form_page(typed() or request.args)
 
 
 @portal.post("/keys/new")

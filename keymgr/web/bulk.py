@@ -18,6 +18,7 @@ from keymgr.keys.rights import Rights
 from keymgr.keys.suspend import resume, suspend
 from keymgr.store.audit import Actor
 from keymgr.web.bulk_choice import KEYS_MAX, Review, Verb, read_verb, review, verbs_for, words_for
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import desk, go_to, now, only_reads, portal
 from keymgr.web.revoke import REASONS
@@ -192,9 +193,9 @@ def _page(seen: Review, problems: tuple[Problem, ...], status: int) -> Response:
         words=words_for(seen.verb, seen.doable),
         keys_max=KEYS_MAX,
         reasons=REASONS,
-        chosen=request.form.get("reason", ""),
-        note=request.form.get("note", ""),
-        typed=request.form.get("typed", ""),
+        chosen=typed().get("reason", ""),
+        note=typed().get("note", ""),
+        typed=typed().get("typed", ""),
         problems=problems,
         nonce=new_nonce(),
         now=now(),

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from keymgr import db
 from keymgr.web.drafts import keep_draft
@@ -16,6 +18,12 @@ from keymgr.web.zone import preferences
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_SITES = frozenset({"same-origin", "none"})
+_FORM_PAGES = {
+    "web.key_create": "web.key_new",
+    "web.key_check": "web.key_new",
+    "web.admin_person_add": "web.admin_person_new",
+}
+"""Forms whose page is neither around them nor above them in the address."""
 _csrf = CSRFProtect()
 
 
@@ -91,8 +99,10 @@ def _check_form_token() -> None:
 
 
 def _sign_in_first() -> Response:
-    """Send to sign-in and back; a draft of the ask form is kept on the way. htmx gets the whole page, not a part."""
-    back = url_for("web.key_new") if keep_draft() else _way_back()
+    """Send to sign-in and back; what was filled in is kept on the way. htmx gets the whole page, not a part."""
+    back = _way_back()
+    if request.method == "POST":
+        keep_draft(back)
     url = url_for("web.login", next=back)
     if wants_part():
         return Response(status=401, headers={"HX-Redirect": url})
@@ -103,10 +113,32 @@ def _way_back() -> str:
     """Return the page to come back to: this one, since every address answers a whole page, or the one around a form."""
     if request.method == "GET":
         return request.full_path.rstrip("?")
+    if request.endpoint in _FORM_PAGES:
+        return url_for(_FORM_PAGES[request.endpoint])
+    shown = _page_shown()
+    if shown is not None:
+        return shown
+    path = request.path
+    while path != "/" and not _is_page(path):
+        path = path.rpartition("/")[0] or "/"
+    return path
+
+
+def _page_shown() -> str | None:
+    """Return the page that the browser shows, if it says so and the page is one of ours."""
     try:
         shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
     except ValueError:
-        return "/"
-    if shown.netloc != request.host:
-        return "/"
+        return None
+    if shown.netloc != request.host or not _is_page(shown.path):
+        return None
     return shown.path + (f"?{shown.query}" if shown.query else "")
+
+
+def _is_page(path: str) -> bool:
+    """Tell whether there is a page at this path; what only takes a form has none."""
+    try:
+        current_app.url_map.bind("").match(path, method="GET")
+    except (HTTPException, RequestRedirect):
+        return False
+    return True

@@ -11,6 +11,7 @@ from keymgr.keys.nonce import Submit
 from keymgr.keys.outcomes import AlreadyDone, NotNow, NotYours, Resumed, ResumeOutcome, Suspended, SuspendOutcome
 from keymgr.keys.revoke import NOTE_LENGTH_MAX, tidy_note
 from keymgr.keys.suspend import resume, suspend
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.key_page import read_key
 from keymgr.web.portal import desk, go_to, now, portal
@@ -101,7 +102,7 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...] = (), status: int = 200,
         "keys/pause.html",
         key=key,
         resumes=resumes,
-        note=request.form.get("note", ""),
+        note=typed().get("note", ""),
         longest=NOTE_LENGTH_MAX,
         problems=problems,
         nonce=new_nonce(),

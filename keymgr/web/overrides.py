@@ -26,6 +26,7 @@ from keymgr.reconcile.overrides import (
 )
 from keymgr.store.lock import own_policy
 from keymgr.store.policies import PolicyOverride
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce, one_line
 from keymgr.web.portal import desk, go_to, now, portal
 from keymgr.web.visiting import actor, in_force, visitor
@@ -132,9 +133,9 @@ def _page(problems: tuple[Problem, ...], status: int) -> Response:
         targets=_targets(policy),
         hours=_HOURS,
         typed={
-            "target": request.form.get("target", ""),
-            "reason": request.form.get("reason", ""),
-            "hours": request.form.get("hours", str(HOURS_USUAL)),
+            "target": typed().get("target", ""),
+            "reason": typed().get("reason", ""),
+            "hours": typed().get("hours", str(HOURS_USUAL)),
         },
         reason_length_max=REASON_LENGTH_MAX,
         problems=problems,

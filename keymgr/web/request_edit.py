@@ -29,6 +29,7 @@ from keymgr.policy.model import Asker, InForce
 from keymgr.web.ask_form import Draft, choices_of, read_draft
 from keymgr.web.ask_panel import closed_page, panel_for, problems_of_policy
 from keymgr.web.colleagues import looking_up
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import address, desk, go_to, now, portal, wants_part
 from keymgr.web.request_view import is_open, is_ours, read_request
@@ -43,7 +44,7 @@ _Values = MultiDict[str, str]
 def request_edit(request_id: str) -> ResponseReturnValue:
     """Show the form as the request is; a change of the form asks here for what may be chosen then."""
     asked = _editable(request_id)
-    return _page(asked, request.args or _values_of(asked))
+    return _page(asked, typed() or request.args or _values_of(asked))
 
 
 @portal.post("/requests/<request_id>/edit")

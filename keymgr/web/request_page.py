@@ -17,6 +17,7 @@ from keymgr.keys.request_story import request_story
 from keymgr.keys.withdraw import withdraw
 from keymgr.store.keys import RequestState
 from keymgr.web.colleagues import looking_up
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.portal import desk, go_to, now, portal
 from keymgr.web.request_view import is_open, is_ours, lapses_at, read_request, routing, steps_view
@@ -150,7 +151,7 @@ def _page(asked: RequestDetail, problems: tuple[Problem, ...] = (), status: int 
         may_nudge_at=_may_nudge_at(asked),
         happenings=[happening(told) for told in request_story(db.session(), asked.id)],
         problems=problems,
-        typed=request.form.get("text", ""),
+        typed=typed().get("text", ""),
         me=visitor().asker.id,
         nonce=new_nonce(),
         now=now(),

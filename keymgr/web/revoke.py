@@ -13,6 +13,7 @@ from keymgr.keys.outcomes import AlreadyDone, NotNow, NotYours, Revoked
 from keymgr.keys.revoke import RevokeReason, revoke
 from keymgr.keys.status import Status
 from keymgr.policy.model import Tier
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.key_page import read_key, was_used_recently
 from keymgr.web.portal import desk, go_to, now, portal
@@ -89,9 +90,9 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...], status: int) -> Respons
         "keys/revoke.html",
         key=key,
         reasons=REASONS,
-        chosen=request.form.get("reason", ""),
-        note=request.form.get("note", ""),
-        typed=request.form.get("typed", ""),
+        chosen=typed().get("reason", ""),
+        note=typed().get("note", ""),
+        typed=typed().get("typed", ""),
         asks_for_name=_asks_for_name(key),
         is_over=key.row.status is Status.REVOKED,
         problems=problems,

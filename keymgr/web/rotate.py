@@ -16,6 +16,7 @@ from keymgr.keys.status import Status
 from keymgr.policy.decision import Allowed, Denied
 from keymgr.policy.model import Evidence, FactValue
 from keymgr.policy.wording import span
+from keymgr.web.drafts import typed
 from keymgr.web.forms import Problem, new_nonce
 from keymgr.web.key_page import read_key
 from keymgr.web.portal import address, desk, needs_recent_sign_in, now, portal
@@ -128,8 +129,8 @@ def _page(key: KeyDetail, problems: tuple[Problem, ...], status: int) -> Respons
         longest=longest,
         most_hours=longest // _HOUR,
         latest=_end(longest),
-        chosen=request.form.get("overlap", str(longest)),
-        hours=request.form.get("hours", ""),
+        chosen=typed().get("overlap", str(longest)),
+        hours=typed().get("hours", ""),
         is_over=key.row.status in {Status.REVOKED, Status.SUSPENDED} or key.row.expires_at <= now(),
         problems=problems,
         nonce=new_nonce(),
