@@ -9,7 +9,7 @@ from keymgr.cli.loop_answer import BODILESS, connection_line, head, refusal, sta
 from keymgr.cli.loop_lane import Lane
 from keymgr.cli.loop_reader import REQUEST_SECONDS, Reader
 from keymgr.cli.loop_request import MALFORMED, TOO_SLOW, Refusal, Request
-from keymgr.cli.loop_wsgi import Answering, Shared
+from keymgr.cli.loop_wsgi import SLOWEST_CLIENT_SECONDS, Answering, Shared
 
 IDLE_SECONDS = 75.0
 _WAITING_MAX = 16
@@ -45,6 +45,8 @@ class Connection(asyncio.Protocol):
         self._is_over = False
         self._is_ended = False
         self._deadline = service.loop.time() + REQUEST_SECONDS
+        self._written = self._gone = 0
+        self._reading_deadline = 0.0
         self.idle_since = service.loop.time()
         self.transport: asyncio.Transport
         self.peer: tuple[str, int] = ("", 0)
@@ -82,14 +84,18 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Note that the client reads slower than we write."""
+        """Hear nothing more from a client that reads slower than we write, or answers would pile up here."""
         self.is_full = True
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Let whoever waited write on."""
+        """Let whoever waited write on, or answer what has come meanwhile."""
         self.is_full = False
         if self._answering is not None:
             self._answering.wake()
+        self._go_on()
+        self._flush()
+        self._read_on()
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and answer what can be answered at once."""
@@ -135,7 +141,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Write a part of an answer that a thread makes."""
         if not self._is_over:
-            self.transport.write(data)
+            self._write(data)
 
     def finish(self, *, keep_alive: bool) -> None:
         """End the answer that a thread made, and go on to the next request."""
@@ -150,15 +156,17 @@ class Connection(asyncio.Protocol):
         self._rest()
         self._go_on()
         self._flush()
-        if len(self._waiting) < _WAITING_MAX and not self._is_over:
-            self.transport.resume_reading()
+        self._read_on()
 
     def is_idle(self) -> bool:
         """Tell whether no request is on its way in, waiting or being answered."""
         return self._answering is None and self._reader.request is None and not self._waiting
 
     def check_time(self, now: float) -> None:
-        """Close when the client takes too long to send a request, or has none."""
+        """Close when the client takes too long to send a request or to read an answer, or asks nothing."""
+        if self._is_stuck(now):
+            self.transport.abort()
+            return
         if self._is_over or self._reader.request is None:
             if now >= self._deadline and (self._is_over or self._answering is None):
                 self._close()
@@ -171,7 +179,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Answer requests until one of them takes a thread."""
         lane = self._service.lane
-        while self._waiting and self._answering is None and not self._is_over:
+        while self._waiting and self._answering is None and not self._is_over and not self.is_full:
             request = self._waiting.popleft()
             self._service.counted()
             if lane is not None and not lane.blocks and lane.takes(request):
@@ -199,9 +207,24 @@ class Connection(asyncio.Protocol):
         self.idle_since = self._service.loop.time()
         self._deadline = self.idle_since + IDLE_SECONDS
 
+    def _read_on(self) -> None:
+        if len(self._waiting) < _WAITING_MAX and not self._is_over and not self.is_full:
+            self.transport.resume_reading()
+
+    def _is_stuck(self, now: float) -> bool:
+        """Tell whether the client has taken nothing of what we wrote for too long, even once we have closed."""
+        gone = self._written - self.transport.get_write_buffer_size()
+        if gone == self._written or gone > self._gone or not self._reading_deadline:
+            self._gone, self._reading_deadline = gone, now + SLOWEST_CLIENT_SECONDS
+        return now >= self._reading_deadline
+
+    def _write(self, data: bytes) -> None:
+        self._written += len(data)
+        self.transport.write(data)
+
     def _flush(self) -> None:
         if self._out and not self.is_closed:
-            self.transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
+            self._write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
         self._out.clear()
 
     def _close(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _PIECE_BYTES = 64 * 1024
-_SLOWEST_CLIENT_SECONDS = 30.0
+SLOWEST_CLIENT_SECONDS = 30.0
 _BROKEN = b"The server had a problem. It is in its log.\n"
 
 
@@ -198,7 +198,7 @@ class Answering:
         """Hand a piece to the loop and wait until the client can take more."""
         self._may_go_on.clear()
         self._service.loop.call_soon_threadsafe(self._hand_over, data)
-        if not self._may_go_on.wait(_SLOWEST_CLIENT_SECONDS) or self._connection.is_closed:
+        if not self._may_go_on.wait(SLOWEST_CLIENT_SECONDS) or self._connection.is_closed:
             self._service.loop.call_soon_threadsafe(self._connection.transport.abort)
             raise ClientGoneError
 

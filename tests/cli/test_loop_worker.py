@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import sys
@@ -23,7 +24,8 @@ import json, os, time
 from keymgr.cli import loop_connection, loop_reader, loop_wsgi
 
 SHORT = float(os.environ.get("PATIENCE", "30"))
-loop_reader.REQUEST_SECONDS = loop_connection.REQUEST_SECONDS = loop_wsgi._SLOWEST_CLIENT_SECONDS = SHORT
+loop_reader.REQUEST_SECONDS = loop_connection.REQUEST_SECONDS = SHORT
+loop_connection.SLOWEST_CLIENT_SECONDS = loop_wsgi.SLOWEST_CLIENT_SECONDS = SHORT
 loop_connection.IDLE_SECONDS = SHORT * 2
 
 
@@ -125,6 +127,13 @@ def all_that_comes(connection: socket.socket) -> bytes:
         while piece := connection.recv(65536):
             pieces.append(piece)
     return b"".join(pieces)
+
+
+def hung_up(connection: socket.socket) -> bool:
+    """Wait until the other side has closed, without reading what it has sent."""
+    watch = select.poll()
+    watch.register(connection, select.POLLRDHUP)
+    return bool(watch.poll(20_000))
 
 
 def told(answer: bytes) -> dict[str, Any]:
@@ -381,6 +390,34 @@ def test_who_takes_too_long_to_read_is_let_go(hasty: Server) -> None:
         connection.sendall(GET % b"/stream?4000")
         time.sleep(1.0)  # Longer than this server waits for a reader.
         assert len(all_that_comes(connection)) < 100_000_000
+
+
+def test_who_asks_on_and_on_and_reads_nothing_is_held_up_and_then_let_go(hasty: Server) -> None:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as connection:
+        connection.settimeout(0.2)
+        sent = 0
+        with suppress(TimeoutError, ConnectionResetError, BrokenPipeError):
+            while sent < 64_000_000:
+                sent += connection.send(GET % b"/quick" * 2000)
+        assert sent < 64_000_000
+        assert hung_up(connection)
+
+
+def test_what_was_asked_before_the_end_does_not_keep_an_unread_connection(hasty: Server) -> None:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(GET % b"/quick" * 60_000 + LAST % b"/quick")
+        assert hung_up(connection)
+
+
+def test_who_reads_late_gets_every_answer(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        asking = threading.Thread(target=connection.sendall, args=(GET % b"/quick" * 60_000 + LAST % b"/quick",))
+        asking.start()
+        time.sleep(0.3)  # So that answers wait here, and requests in the kernel.
+        assert all_that_comes(connection).count(b"HTTP/1.1 200 OK") == 60_001
+        asking.join()
 
 
 def test_half_a_connection_is_enough_to_hear_the_answer(server: Server) -> None:
