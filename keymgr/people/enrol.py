@@ -41,7 +41,10 @@ class NotAdded:
 def enrol(
     session: Session, new: NewPerson, *, actor: Actor, now: datetime, hasher: PasswordHasher = HASHER
 ) -> Person | NotAdded:
-    """Add a person. Raises `BadName` for a name that is none; a taken name or a weak password is an answer."""
+    """Add a person. Raises `BadName` for a name that is none; a taken name or a weak password is an answer.
+
+    A taken address is one as well: policy names people by address, so a second one would be an alias of the first.
+    """
     name = normalise(new.name)
     weakness = None if new.password is None else check_strength(new.password)
     if weakness is not None:
@@ -49,6 +52,11 @@ def enrol(
     password_hash = None if new.password is None else hash_password(new.password, hasher)
     if session.scalar(select(Person.id).where(Person.name == name)) is not None:
         return NotAdded(f"Somebody is already called {name}. Choose another sign-in name.")
+    if new.email is not None and _is_somebodys(session, new.email):
+        return NotAdded(
+            f"Somebody here has the address {new.email} already, and nobody is two people to the policy. "
+            "If it is the same person and they are back, let them act again."
+        )
     person = Person(
         id=new_id("usr", now, secrets.token_bytes(10)),
         name=name,
@@ -60,9 +68,16 @@ def enrol(
         sample=new.sample,
     )
     session.add(person)
-    detail = {"bootstrap_admin": new.bootstrap_admin, "sample": new.sample}
+    detail = {"email": new.email, "bootstrap_admin": new.bootstrap_admin, "sample": new.sample}
     tell(session, actor, now, "person.added", about=("person", name), detail=detail)
     return person
+
+
+def _is_somebodys(session: Session, email: str) -> bool:
+    """Tell whether a person has the address, spelt as policy compares it; who adds people waits for who else does."""
+    session.execute(select(Person.id).order_by(Person.id).limit(1).with_for_update())
+    known = session.scalars(select(Person.email).where(Person.email.is_not(None)))
+    return email.casefold() in {address.casefold() for address in known if address}
 
 
 def set_password(

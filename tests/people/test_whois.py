@@ -163,6 +163,21 @@ def test_a_name_belongs_to_one_person_and_one_service_account(
         add_service_account(session, "pay ci", "payments", actor=ACTOR, now=now)
 
 
+@pytest.mark.parametrize("email", ["Ana@example.org", "ana@EXAMPLE.org"], ids=["same", "other-case"])
+def test_an_address_belongs_to_one_person_so_that_nobody_has_an_alias(
+    email: str, session: Session, ana: Person, now: datetime, hasher: PasswordHasher
+) -> None:
+    ana.state = PersonState.LEFT
+    outcome = enrol(session, NewPerson("ana2", "Ana again", email=email), actor=ACTOR, now=now, hasher=hasher)
+    assert isinstance(outcome, NotAdded)
+    assert "two people" in outcome.sentence
+    assert session.scalar(select(Person).where(Person.name == "ana2")) is None
+    other = enrol(session, NewPerson("ana2", "Ana", email="a2@example.org"), actor=ACTOR, now=now, hasher=hasher)
+    assert isinstance(other, Person)
+    added = session.scalars(select(AuditEvent).where(AuditEvent.action == "person.added")).all()
+    assert [event.detail["email"] for event in added] == ["Ana@example.org", "a2@example.org"]
+
+
 def test_the_people_of_the_demo_are_planted_once(session: Session, now: datetime, hasher: PasswordHasher) -> None:
     for _ in range(2):
         plant(session, now, hasher)
