@@ -6,7 +6,6 @@ Style sheet and scripts are compressed here; the page itself is by a proxy or no
 """
 
 import argparse
-import gzip
 import statistics
 from dataclasses import dataclass
 
@@ -39,12 +38,11 @@ _BLOCKING = """() => performance.getEntriesByType('resource')
 
 @dataclass(frozen=True)
 class Visit:
-    """One visit: milliseconds to the largest paint, shift, weight as sent and compressed, and requests."""
+    """One visit: milliseconds to the largest paint, shift, weight on the wire, and requests."""
 
     paint_ms: float
     shift: float
     kilobytes: float
-    packed: float
     requests: float
     blocking: float
 
@@ -56,26 +54,23 @@ def main() -> None:
     rounds = options.parse_args().rounds
     with standing() as (app, base, ids), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        print(
-            f"{'page':<12}{'paint ms':>10}{'worst':>8}{'shift':>9}{'kB':>8}{'gz kB':>8}{'requests':>10}{'blocking':>10}"
-        )
+        print(f"{'page':<12}{'paint ms':>10}{'worst':>8}{'shift':>9}{'kB':>8}{'requests':>10}{'blocking':>10}")
         for name, path, person in PAGES:
             visits = [_visit(chromium, app, base, path.format(**ids), person) for _ in range(rounds)]
             print(_line(name, visits))
         chromium.close()
-    print("aims        " + f"{1000:>10}{'':>8}{0.02:>9}{'':>8}{60:>8}{'':>7}{3:>10}")
+    print("aims        " + f"{1000:>10}{'':>8}{0.02:>9}{'':>8}{60:>8}{'':>10}{3:>10}")
 
 
 def _visit(chromium: Chromium, app: Flask, base: str, path: str, person: str) -> Visit:
     context = seen_by(chromium, app, base, person, screen=WIDE, dark=False)
     page = context.new_page()
     sizes = _weigh(page.context.new_cdp_session(page))
-    spared = _load(page, base + path)
+    _load(page, base + path)
     seen = page.evaluate(_SEEN)
     blocking = page.evaluate(_BLOCKING)
     context.close()
-    sent = sum(sizes) / 1000
-    return Visit(seen["paint"], seen["shift"], sent, sent - spared, len(sizes), blocking)
+    return Visit(seen["paint"], seen["shift"], sum(sizes) / 1000, len(sizes), blocking)
 
 
 def _weigh(session: CDPSession) -> list[float]:
@@ -87,26 +82,18 @@ def _weigh(session: CDPSession) -> list[float]:
     return sizes
 
 
-def _load(page: Page, url: str) -> float:
-    """Open a page; return the kilobytes that compressing it would spare."""
+def _load(page: Page, url: str) -> None:
     answer = page.goto(url, wait_until="networkidle")
     if answer is None or not answer.ok:
         raise SystemExit(f"{url} did not answer well.")
-    body = answer.body()
-    return (len(body) - len(gzip.compress(body))) / 1000
-
-
-def _sizes(visit: Visit) -> tuple[float, float]:
-    return visit.kilobytes, visit.packed
 
 
 def _line(name: str, visits: list[Visit]) -> str:
     paints = [visit.paint_ms for visit in visits]
     shift = statistics.median(visit.shift for visit in visits)
-    weights = [statistics.median(sizes) for sizes in zip(*(_sizes(visit) for visit in visits), strict=True)]
-    weight = "".join(f"{size:>8.1f}" for size in weights)
+    weight = statistics.median(visit.kilobytes for visit in visits)
     paint = f"{statistics.median(paints):>10.0f}{max(paints):>8.0f}"
-    return f"{name:<12}{paint}{shift:>9.4f}{weight}{visits[0].requests:>7.0f}{visits[0].blocking:>10.0f}"
+    return f"{name:<12}{paint}{shift:>9.4f}{weight:>8.1f}{visits[0].requests:>10.0f}{visits[0].blocking:>10.0f}"
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from keymgr.web import (
     matrix,
     me,
     overrides,
+    packing,
     policy,
     policy_notices,
     policy_objects,
@@ -67,6 +68,7 @@ __all__ = ["PAGES", "Desk", "Installation", "SettingLine", "register"]
 PAGES = (
     errors,
     headers,
+    packing,
     home,
     sign_in,
     staying,
@@ -133,6 +135,7 @@ def register(app: Flask, desk: Desk) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = wording.straight
     app.jinja_env.filters.update(_FILTERS)
     Htmx(app)
     visiting.attach(app)

@@ -1,8 +1,4 @@
-"""Style sheet and scripts under names that change with their content, so that browsers may keep them for ever.
-
-They travel compressed; pages do not, since a page holds secrets beside what was asked for, and their length would tell
-of them (the BREACH attack).
-"""
+"""Style sheet and scripts under names that change with their content, so that browsers may keep them for ever."""
 
 import gzip
 import hashlib

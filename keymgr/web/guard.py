@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from keymgr import db
 from keymgr.web.drafts import keep_draft
+from keymgr.web.form_token import FormTokens, masked_token
 from keymgr.web.portal import desk, portal, wants_part
 from keymgr.web.recent_sign_in import ask_again
 from keymgr.web.visiting import is_signed_in, note_use
@@ -24,7 +25,7 @@ _FORM_PAGES = {
     "web.admin_person_add": "web.admin_person_new",
 }
 """Forms whose page is neither around them nor above them in the address."""
-_csrf = CSRFProtect()
+_csrf = FormTokens()
 
 
 def attach(app: Flask, *, https: bool) -> None:
@@ -42,7 +43,7 @@ def attach(app: Flask, *, https: bool) -> None:
         SESSION_COOKIE_SECURE=https,
         SESSION_COOKIE_NAME="__Host-keymgr" if https else "keymgr",
     )
-    app.jinja_env.globals["csrf_token"] = generate_csrf
+    app.jinja_env.globals["csrf_token"] = masked_token
 
 
 @portal.before_request

@@ -168,11 +168,38 @@ def test_style_sheet_and_scripts_may_be_kept_for_ever_under_a_name_that_changes(
 
 def test_what_a_first_visit_loads_is_light(ben: Browser) -> None:
     for path in ("/keys", "/keys/new?service=payments", "/policy/matrix?service=payments&environment=prod", "/me"):
-        page = ben.get(path).data
-        named = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page.decode())
+        named = re.findall(r'(?:href|src)="(/assets/[^"]+)"', ben.get(path).text)
+        page = ben.client.get(path, headers={"Accept-Encoding": "gzip"})
         assert len([name for name in named if name.endswith((".css", ".js"))]) <= 3
         packed = sum(len(ben.client.get(name, headers={"Accept-Encoding": "gzip"}).data) for name in named)
-        assert packed + len(gzip.compress(page)) <= 60_000, path
+        assert packed + len(page.data) <= 60_000, path
+
+
+def test_pages_travel_compressed_and_their_length_tells_nothing_of_what_is_in_them(ben: Browser) -> None:
+    asked = {"Accept-Encoding": "gzip"}
+    answers = [ben.client.get("/keys", headers=asked) for _ in range(8)]
+    assert {answer.headers["Content-Encoding"] for answer in answers} == {"gzip"}
+    assert all("Accept-Encoding" in answer.headers["Vary"] for answer in answers)
+    assert len({len(answer.data) for answer in answers}) > 1
+    pages = [gzip.decompress(answer.data).decode() for answer in answers]
+    tokens = [set(re.findall(r'name="csrf_token" value="([^"]+)"', page)) for page in pages]
+    assert len(set.union(*tokens)) == sum(map(len, tokens))
+    for token in sorted(set.union(*tokens))[:3]:
+        assert ben.client.post("/me/theme", data={"csrf_token": token, "theme": "dark"}).status_code == 303
+
+
+def test_what_shows_a_secret_is_never_compressed(ben: Browser) -> None:
+    ben.get("/keys/new")
+    answer = ben.post("/keys", ORDER, headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer.headers
+    assert "data-secret" in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "a", "%%%", "AAAA", "ü", "A" * 5000])
+def test_a_token_that_we_never_wrote_is_refused(ben: Browser, token: str) -> None:
+    ben.get("/me")
+    assert ben.client.post("/me/theme", data={"csrf_token": token, "theme": "dark"}).status_code == 403
 
 
 def test_somebody_else_s_key_looks_like_no_key_at_all(app: Flask, seeded: Seeded) -> None:
