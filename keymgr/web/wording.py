@@ -28,6 +28,8 @@ _MARKS = {
     "Lapsed": ("no", "idle"),
     "Withdrawn": ("no", "idle"),
 }
+_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Characters that turn or push what is written after them, so that a name could rearrange the page around it."""
 _PER = {1: "a second", _MINUTE: "a minute", _HOUR: "an hour", _DAY: "a day"}
 
 
@@ -130,3 +132,8 @@ def _span(seconds: int) -> str:
         if seconds % size == 0:
             return count(seconds // size, noun)
     return count(seconds, "second")
+
+
+def straight(value: object) -> object:
+    """Return what a template writes, without characters that would turn the writing around it."""
+    return value if not isinstance(value, str) or value.isascii() else value.translate(_TURNING)
