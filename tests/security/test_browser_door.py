@@ -60,6 +60,7 @@ FORMS: dict[str, Mapping[str, object]] = {
     "/setup/test-key": {"nonce": "x"},
     "/setup/finish": {},
     "/stay": {},
+    "/me/password": {"old": "x", "new": "four-words-in-a-row"},
     "/me/preferences": {"time_zone": "Europe/Lisbon", "shortcuts": "on"},
     "/me/sessions/{handle}/end": {},
     "/me/theme": {"theme": "dark"},

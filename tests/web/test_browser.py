@@ -153,6 +153,7 @@ def test_axe_finds_nothing_on_any_page(
     context = chromium.new_context(storage_state=cookies, **screen)
     ben = Watched(context.new_page(), site)
     paths = ["/", "/keys", "/keys?q=zebra", "/keys/new", GRANTED, MIXED, "/requests", "/policy", "/me", "/nowhere"]
+    paths += ["/me/password"]
     paths += [f"/keys/{key}" for key in (seeded.active, seeded.grace, seeded.revoked)]
     paths += [f"/keys/{seeded.active}/{verb}" for verb in ("rotate", "revoke")]
     paths += ["/keys/new?service=reports&environment=prod&scope=traffic:read"]
