@@ -1,6 +1,6 @@
 """What needs the visitor: keys that misfit, end or want a new secret, graces that end, claims and approvals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -54,16 +54,25 @@ def kinds() -> dict[str, tuple[str, str]]:
 
 def needs_of(session: Session, requests: tuple[RequestRow, ...]) -> tuple[Need, ...]:
     """List everything that needs the visitor, the most pressing first; `requests` are the visitor's own."""
-    found = [*_misfits(session), *_keys(session), *_claims(requests), *_approvals(session)]
+    flagged = flagged_keys(session, rights().owners, now(), most=_MOST_FLAGGED)
+    rows = listing(session, rights().owners, now=now(), sort=Sort.EXPIRES).rows
+    live = [row for row in rows if row.status not in {Status.EXPIRED, Status.REVOKED}]
+    keys = [*_misfits(flagged, live), *_keys(session, live, {key.id for key in flagged})]
+    found = [*keys, *_claims(requests), *_approvals(session)]
     return tuple(sorted(found, key=lambda need: (need.at or _LATEST, need.name, need.kind)))
 
 
-def _misfits(session: Session) -> Iterator[Need]:
-    for key in flagged_keys(session, rights().owners, now(), most=_MOST_FLAGGED):
-        page = url_for("web.key_page", key_id=key.id)
+def _misfits(flagged: Sequence[Flagged], live: Sequence[KeyRow]) -> Iterator[Need]:
+    """Yield each key that does not fit; that it ends soon as well is said with it, not as a second thing to do."""
+    ends = {row.id: row.expires_at for row in live if row.expires_at <= now() + EXPIRING}
+    for key in flagged:
+        end = ends.get(key.id)
         sentence = f"No longer fits the policy and {_follows(key)}. {key.sentence} {key.remedy}"
+        sentence += "" if end is None else f" It expires {_moment(end)}."
+        at = min((at for at in (key.due_at, end) if at is not None), default=None)
+        page = url_for("web.key_page", key_id=key.id)
         button, action = ("Rotate", url_for("web.key_rotate", key_id=key.id)) if key.by_rotation else _replace(key)
-        yield Need("misfit", "warn", key.name, page + "#why", sentence, key.due_at, button, action)
+        yield Need("misfit", "warn", key.name, page + "#why", sentence, at, button, action)
 
 
 def _follows(key: Flagged) -> str:
@@ -74,13 +83,11 @@ def _follows(key: Flagged) -> str:
     return f"will be {done}{at}" if done else f"is to be mended by{at}"
 
 
-def _keys(session: Session) -> Iterator[Need]:
-    """Yield each key once, for what is first in this order: it ends, it wants a new secret, its grace ends."""
-    owners = rights().owners
-    rows = listing(session, owners, now=now(), sort=Sort.EXPIRES).rows
-    live = [row for row in rows if row.status not in {Status.EXPIRED, Status.REVOKED}]
-    seen = set()
+def _keys(session: Session, live: Sequence[KeyRow], seen: set[str]) -> Iterator[Need]:
+    """Yield each key once that was not `seen`: it ends, it wants a new secret, its grace ends, in this order."""
     for row in live:
+        if row.id in seen:
+            continue
         if row.expires_at <= now() + EXPIRING:
             seen.add(row.id)
             yield _need("expiring", "clock", row, f"Expires {_moment(row.expires_at)}", row.expires_at, *_replace(row))
@@ -88,7 +95,7 @@ def _keys(session: Session) -> Iterator[Need]:
             seen.add(row.id)
             rotate = url_for("web.key_rotate", key_id=row.id)
             yield _need("due", "clock", row, f"A new secret is due by {_moment(due)}", due, "Rotate", rotate)
-    for row in listing(session, owners, now=now(), filters=Filters(status=Status.GRACE)).rows:
+    for row in listing(session, rights().owners, now=now(), filters=Filters(status=Status.GRACE)).rows:
         if row.id not in seen and row.old_good_until is not None:
             until = row.old_good_until
             page = url_for("web.key_grace", key_id=row.id)

@@ -96,7 +96,8 @@ def request_answer(request_id: str) -> ResponseReturnValue:
     problems, status = speak(request_id)
     if problems:
         return _page(asked, problems, status)
-    return go_to(url_for("web.request_page", request_id=request_id) + "#talk-heading")
+    flash("Everybody who may decide can read what you wrote.")
+    return go_to(url_for("web.request_page", request_id=request_id))
 
 
 def speak(request_id: str) -> tuple[tuple[Problem, ...], int]:

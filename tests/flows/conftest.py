@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.flows.demo import Demo, running_demo
+from tests.flows.office import Entered, Office, running_office
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -17,6 +18,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+expect.set_options(timeout=15_000)  # Much else may run on the machine; what is there is found at once.
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +35,21 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Office]:
+    """One demo for all flows that change the policy or look for a key of nobody else's."""
+    with running_office(tmp_path_factory.mktemp("office"), chromium) as running:
+        yield running
+
+
+@pytest.fixture
+def enter(office: Office, *, script: bool) -> Iterator[Entered]:
+    """Open the office's portal as somebody; every browser is closed with the test."""
+    entered = Entered(office, script=script)
+    yield entered
+    entered.leave()
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from keymgr.people.sample import SAMPLE_PEOPLE
+
 ROOT = Path(__file__).parent.parent.parent
-PASSWORDS = {"ben": "ben-likes-blue-doors", "cleo": "cleo-reads-every-rule", "ada": "ada-keeps-the-keys"}
+PASSWORDS = {person.name: person.password for person in SAMPLE_PEOPLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ def answers(address: str, path: str) -> bool:
 
 
 @contextmanager
-def running_demo(folder: Path, *, cwd: Path = ROOT) -> Iterator[Demo]:
+def running_demo(folder: Path, *more: str, cwd: Path = ROOT) -> Iterator[Demo]:
     port = two_free_ports()
-    command = [sys.executable, "-m", "keymgr.cli", "demo", "--port", str(port), "--folder", str(folder / "demo")]
+    command = [sys.executable, "-m", "keymgr.cli", "demo", "--port", str(port), "--folder", str(folder / "demo"), *more]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     log = folder / "demo.log"
     with log.open("wb") as output:

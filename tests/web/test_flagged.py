@@ -77,6 +77,14 @@ def test_a_key_that_does_not_fit_is_shown_with_its_day_and_its_remedy(
     assert f"It {said}" not in words(ben.get(f"/keys/{seeded.grace}").text)
 
 
+def test_one_that_also_ends_soon_is_one_thing_to_do(ben: Browser, app: Flask, seeded: Seeded) -> None:
+    flag(address_of(app), seeded.expiring, late(ViolationAction.SUSPEND, TOO_LONG))
+    page = BeautifulSoup(ben.get("/").text, "html.parser")
+    [line] = [line for line in page.select("section[aria-labelledby=needs] li") if "ci smoke test" in line.text]
+    assert "No longer fits the policy" in line.text
+    assert "It expires" in line.text
+
+
 def test_axe_finds_nothing_on_them(portal_url: str, tmp_path: Path, seeded: Seeded) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -48,7 +48,7 @@ def keys_named(app: Flask, name: str) -> int:
 def test_the_list_says_of_each_request_whom_it_waits_for(ben: Browser, seeded: Seeded) -> None:
     page = ben.get("/requests").text
     text = words(page)
-    assert re.search(r"dispute lookup yours .* Ready to claim lapses in 2 days Claim dispute lookup", text)
+    assert re.search(r"dispute lookup yours .* Ready to claim lapses in 3 days Claim dispute lookup", text)
     assert re.search(r"card capture service account pay-ci .* one person from the team security 1 of 2 signed", text)
     assert re.search(r"nosy dashboard yours .* Refused", text)
     assert page.index(seeded.approved) < page.index(seeded.waiting) < page.index(seeded.refused)
@@ -150,6 +150,13 @@ def test_an_answer_joins_the_conversation(ben: Browser, seeded: Seeded) -> None:
     assert "You , just now The two in rack 7." in words(ben.get(path).text)
     assert ben.post(f"{path}/answer", {"text": "The two in rack 7.", "nonce": "a-1"}).status_code == 303
     assert ben.get(path).text.count("The two in rack 7.") == 1
+
+
+def test_a_browser_reloads_the_page_that_was_answered_on(ben: Browser, seeded: Seeded) -> None:
+    path = f"/requests/{seeded.two_step}"
+    ben.get(path)
+    answered = ben.post(f"{path}/answer", {"text": "The two in rack 7.", "nonce": "a-1"}, htmx=True)
+    assert answered.headers["HX-Redirect"] == path, "a fragment would only scroll: nothing were sent again"
 
 
 @pytest.mark.parametrize("which", ["waiting", "approved"])
