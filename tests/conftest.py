@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from keymgr.store.engine import connect, connect_once
 from keymgr.store.migrate import upgrade
 from tests.databases import address, fresh_file, make_database, server, sweep
+
+expect.set_options(timeout=20_000)  # Four test processes share two cores; what is there is found at once anyway.
 
 
 @pytest.fixture
