@@ -153,7 +153,7 @@ def _ended(session: Session, subject: Subject) -> dict[str, tuple[int, datetime 
 
 
 def _same_refused_at(session: Session, subject: Subject) -> datetime | None:
-    """Find when the owner was last refused what is asked for now, or a part of it."""
+    """Find when the owner was last refused, in another request, what is asked for now or a part of it."""
     wish = subject.wish
     statement = (
         select(KeyRequest.scopes, KeyRequest.decided_at)
@@ -162,6 +162,7 @@ def _same_refused_at(session: Session, subject: Subject) -> datetime | None:
             KeyRequest.service == wish.service,
             KeyRequest.environment == wish.environment,
             KeyRequest.state == RequestState.REFUSED,
+            KeyRequest.id != subject.request_id,
         )
         .order_by(KeyRequest.decided_at.desc())
     )

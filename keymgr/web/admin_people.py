@@ -19,6 +19,7 @@ from keymgr.people.enrol import NewPerson, NotAdded, enrol, set_password
 from keymgr.people.names import BadName
 from keymgr.people.passwords import fresh_password
 from keymgr.people.roles import Belonging, belongings
+from keymgr.people.session_list import device_of
 from keymgr.people.sessions import end_all
 from keymgr.people.whois import PERSON_PREFIX
 from keymgr.policy.model import PortalPermission
@@ -229,7 +230,8 @@ def _sessions_of(person: Person) -> list[SignedIn]:
     row = SignInSession
     alive = (row.person_id == person.id, row.created_at > oldest, row.seen_at > unused)
     statement = select(row.signed_in_at, row.seen_at, row.address, row.user_agent).where(*alive)
-    return [SignedIn(*each) for each in db.session().execute(statement.order_by(row.seen_at.desc()))]
+    found = db.session().execute(statement.order_by(row.seen_at.desc()))
+    return [SignedIn(at, seen_at, address, device_of(agent)) for at, seen_at, address, agent in found]
 
 
 def _page_of(name: str) -> str:

@@ -71,7 +71,7 @@ def countdown(moment: datetime, now: datetime) -> str:
 
 
 def distance(moment: datetime, now: datetime) -> str:
-    """Write how far a moment is from now, such as `in 9 days` or `4 min ago`."""
+    """Write how far a moment is from now, to the nearest unit, such as `in 9 days` or `4 min ago`."""
     seconds = int((moment - now).total_seconds())
     if abs(seconds) < _MINUTE:
         return "in less than a minute" if seconds > 0 else "just now"
@@ -80,11 +80,11 @@ def distance(moment: datetime, now: datetime) -> str:
 
 
 def _rough(seconds: int) -> str:
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    if seconds < 2 * _DAY:
-        return f"{seconds // _HOUR} h"
-    return count(seconds // _DAY, "day")
+    if (minutes := round(seconds / _MINUTE)) < _HOUR // _MINUTE:
+        return f"{minutes} min"
+    if (hours := round(seconds / _HOUR)) < 2 * _DAY // _HOUR:
+        return f"{hours} h"
+    return count(round(seconds / _DAY), "day")
 
 
 def until(moment: datetime, seconds: int) -> str:

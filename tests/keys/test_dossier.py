@@ -240,6 +240,13 @@ def test_a_wish_for_less_than_was_refused_is_not_the_same(session: Session, coun
     assert Flag.REFUSED_BEFORE not in {flag.flag for flag in read(session, counter, request_id).flags}
 
 
+def test_a_refused_request_does_not_tell_of_itself_as_refused_before(session: Session, counter: Counter) -> None:
+    request_id = a_request(counter)
+    values = {"state": RequestState.REFUSED, "decided_at": counter.now}
+    session.execute(update(KeyRequest).where(KeyRequest.id == request_id).values(**values))
+    assert Flag.REFUSED_BEFORE not in {flag.flag for flag in read(session, counter, request_id).flags}
+
+
 def test_peers_are_the_likest_live_keys_of_team_mates(session: Session, counter: Counter) -> None:
     add_person(session, "cleo", counter.now)
     mine = counter.issue(a_wish("charges:read"))

@@ -189,7 +189,7 @@ def test_the_claims_are_shown_with_what_they_mean_and_a_way_to_the_key(ben: Watc
     (hidden,) = [row for row in rows if row.startswith("sec")]
     assert "hidden, 43 characters" in hidden
     (until,) = [row for row in rows if row.startswith("exp")]
-    assert "UTC (in 23 h)" in until
+    assert "UTC (in 24 h)" in until
     assert str(keys["good"].claims.expires_at) in until
     way = ben.page.get_by_role("link", name="The page of this key")
     assert way.get_attribute("href") == f"/keys/{keys['good'].key_id}"

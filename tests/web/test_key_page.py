@@ -180,7 +180,7 @@ def test_the_part_that_goes_out_of_date_asks_for_itself_until_the_grace_is_over(
     over = soup(ben, f"/keys/{seeded.active}/grace").select_one("#grace-now")
     assert over is not None
     assert not over.has_attr("hx-get")
-    assert "The grace is over" in over.text
+    assert "No old secret of this key works." in over.text
 
 
 def test_asking_by_itself_is_no_use_of_the_session(app: Flask, ben: Browser, seeded: Seeded) -> None:
