@@ -28,28 +28,37 @@ def decide(page: Page, choice: str, note: str = "") -> None:
 def claim(page: Page) -> str:
     """Make the key of the request whose page is open."""
     page.get_by_role("link", name="Claim the key").click()
+    expect(page.get_by_role("main")).to_contain_text("from when you claim it")
     page.get_by_role("button", name="Make and show the key").click()
     return secret_of(page)
 
 
-def test_fewer_scopes_than_asked_for_are_what_the_key_may_do(office: Office, enter: Entered) -> None:
+def test_a_request_is_approved_with_changes_claimed_and_may_do_just_that(office: Office, enter: Entered) -> None:
     ben, cleo, name = enter("ben"), enter("cleo"), f"narrowed {id(enter)}"
-    office.ask(ben, name, REFUNDS, reason="To look into refund 4411.")
+    office.ask(ben, name, REFUNDS, reason="Looking into refund 4411.")
     request = ben.url
     expect(ben.get_by_role("main")).to_contain_text("Waiting")
 
     open_from_list(cleo, office.demo, name)
+    expect(cleo.get_by_role("main")).to_contain_text("Looking into refund 4411.")
     cleo.get_by_label("Approve with changes").check()
     cleo.get_by_label("refunds:write").uncheck()
+    cleo.get_by_label("For", exact=True).select_option("1 day")
+    cleo.get_by_label("Reason or note").fill("Reading for a day is enough.")
     cleo.get_by_role("button", name="Send decision").click()
     expect(cleo.get_by_role("heading", name="You approved this")).to_be_visible()
 
     ben.goto(request)
     expect(ben.get_by_role("main")).to_contain_text("It is not what was asked for first.")
+    expect(ben.get_by_role("main")).to_contain_text("For 1 day instead of 7 days.")
     token = claim(ben)
+    assert token not in ben.url
     assert ask(office.demo.sample, "/charges", token=token).status == 200
     beyond = ask(office.demo.sample, "/refunds", method="POST", token=token)
     assert (beyond.status, json.loads(beyond.body)["code"]) == (403, "scope_missing")
+    ben.goto(request)
+    expect(ben.get_by_role("main")).to_contain_text("Claimed")
+    assert token not in ben.content()
 
 
 def test_two_steps_with_a_question_and_its_answer_between_them_end_in_a_key(office: Office, enter: Entered) -> None:
