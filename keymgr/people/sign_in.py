@@ -13,16 +13,20 @@ from keymgr.people.sessions import open_session
 from keymgr.people.throttle import Throttle, Throttled
 from keymgr.people.trail import tell
 from keymgr.people.whois import PERSON_PREFIX
-from keymgr.store.audit import Actor
+from keymgr.store.audit import Actor, AuditEvent
 from keymgr.store.people import Person, PersonState
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The password fits. `token` goes into the cookie, in place of what was there, and is kept nowhere else."""
+    """The password fits. `token` goes into the cookie, in place of what was there, and is kept nowhere else.
+
+    Without `password_is_own`, whoever added the person or set the password knows it too, so another has to be chosen.
+    """
 
     person: Person
     token: str = field(repr=False)
+    password_is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,18 @@ def sign_in(
     token = open_session(session, person, actor=actor, now=now)
     signed_in = Actor(PERSON_PREFIX + person.name, actor.address, actor.user_agent, actor.request_id)
     tell(session, signed_in, now, "person.signed_in", about=("person", person.name))
-    return SignedIn(person, token)
+    return SignedIn(person, token, _is_own(session, person))
+
+
+def _is_own(session: Session, person: Person) -> bool:
+    """Tell whether the person chose the password, as the trail remembers; those of the demo are everybody's anyway."""
+    about = (AuditEvent.object_kind == "person", AuditEvent.object_id == person.name)
+    set_by = AuditEvent.action.in_(("person.added", "person.password_set", "person.password_chosen"))
+    latest = select(AuditEvent.action).where(*about, set_by).order_by(AuditEvent.id.desc()).limit(1)
+    action = session.scalar(latest)
+    # The first admin adds themself, so nobody else has known that password.
+    by_others = {"person.password_set"} if person.bootstrap_admin else {"person.added", "person.password_set"}
+    return person.sample or action is None or action not in by_others
 
 
 def _account(name: str) -> str:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from keymgr import db
+from keymgr.web.choosing import lead_to_choice
 from keymgr.web.drafts import keep_draft
 from keymgr.web.form_token import FormTokens, masked_token
 from keymgr.web.portal import desk, portal, wants_part
@@ -66,7 +67,8 @@ def guard() -> ResponseReturnValue | None:
         preferences()  # Read now: a page that shows a secret asks the database nothing after its commit.
     if is_form:
         _check_form_token()
-    return ask_again(_way_back()) if is_form and hasattr(view, "needs_recent_sign_in") else None
+    choice = None if hasattr(view, "open_to_all") else lead_to_choice()
+    return choice or (ask_again(_way_back()) if is_form and hasattr(view, "needs_recent_sign_in") else None)
 
 
 def _is_poll(view: Callable[..., object]) -> bool:

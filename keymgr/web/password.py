@@ -10,6 +10,7 @@ from keymgr import db
 from keymgr.people.own_password import Chosen, NotChosen, choose_password
 from keymgr.people.passwords import SHORTEST
 from keymgr.people.throttle import Throttled
+from keymgr.web.choosing import must_choose
 from keymgr.web.forms import Problem
 from keymgr.web.portal import desk, go_to, now, portal
 from keymgr.web.visiting import SignedInPerson, actor, visitor
@@ -60,5 +61,7 @@ def _problems(old: str, new: str) -> list[Problem]:
 
 
 def _page(problems: tuple[Problem, ...], status: int) -> Response:
-    page = render_template("me/password.html", name=visitor().name, shortest=SHORTEST, problems=problems)
+    page = render_template(
+        "me/password.html", name=visitor().name, shortest=SHORTEST, is_first=must_choose(), problems=problems
+    )
     return make_response(page, status)

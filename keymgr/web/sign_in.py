@@ -14,6 +14,7 @@ from keymgr.people.sample import SAMPLE_PEOPLE
 from keymgr.people.sessions import end
 from keymgr.people.sign_in import SignedIn, WrongNameOrPassword, sign_in
 from keymgr.people.throttle import Throttled
+from keymgr.web.choosing import choose_first
 from keymgr.web.drafts import carry_draft_over
 from keymgr.web.forms import Form, Problem, tidy
 from keymgr.web.portal import desk, go_to, now, open_to_all, portal, same_site_path
@@ -66,7 +67,7 @@ def login_submit() -> ResponseReturnValue:
         case SignedIn():
             carry_draft_over()
             login_user(SignedInPerson(outcome.token))
-            return go_to(target)
+            return go_to(target) if outcome.password_is_own else choose_first()
         case WrongNameOrPassword(sentence):
             return _page(form, target, (Problem("name", sentence),), 422)
         case Throttled(seconds, sentence):

@@ -64,6 +64,30 @@ def test_somebody_who_is_added_signs_in_with_the_password_that_was_shown_once(ap
     assert story(app) == [("person.added", "eve.adams", "user:ada")]
 
 
+def test_a_password_that_an_admin_made_opens_nothing_but_the_choice_of_another(app: Flask, ada: Browser) -> None:
+    """Or an admin could act as somebody, approve their own request say, and nobody would notice."""
+    eve, own = Browser(app), "eve-has-chosen-these-words"
+    for path, fields in (("/admin/people", EVE), ("/admin/people/eve.adams/password", {"nonce": "p"})):
+        password = secret_in(ada.post(path, fields).text)
+        eve.get("/login")
+        entered = eve.post("/login", {"name": "eve.adams", "password": password, "next": "/keys/new"})
+        assert entered.location == "/me/password"
+        assert "made by somebody else" in eve.get("/me/password").text
+        for page in ("/", "/keys", "/keys.csv", "/requests", "/approvals", "/me", "/policy"):
+            assert eve.get(page).location == "/me/password"
+        assert eve.post("/keys", {"name": "x"}).location == "/me/password"
+        assert eve.get("/keys", htmx=True).headers["HX-Redirect"] == "/me/password"
+        assert eve.post("/stay", htmx=True).status_code == 204
+        assert eve.post("/me/password", {"old": password, "new": "short"}).status_code == 422
+        assert eve.post("/me/password", {"old": password, "new": own}).location == "/me"
+        assert eve.get("/keys").status_code == 200
+        assert "made by somebody else" not in eve.get("/me/password").text
+        eve.post("/logout")
+        eve.get("/login")
+        assert eve.post("/login", {"name": "eve.adams", "password": own, "next": "/keys"}).location == "/keys"
+        own += "-again"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
