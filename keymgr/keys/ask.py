@@ -18,11 +18,13 @@ from keymgr.keys.order import Order
 from keymgr.keys.outcomes import AskOutcome, Closed, Incomplete, Issued, Lack, Pending, PolicyMoved, Refused
 from keymgr.keys.overrides import stopped
 from keymgr.keys.past import remember
+from keymgr.keys.saying import KEY_INSIDE
 from keymgr.keys.trail import Event, tell_refused
 from keymgr.policy.decision import Allowed, Decision, Denied, Explanation, NeedsApproval
 from keymgr.policy.explain import explain
 from keymgr.policy.model import Asker, Evidence, InForce, Wish
 from keymgr.store.audit import Actor
+from keymgr.tokens.spotting import holds_secret
 
 
 def ask(
@@ -96,11 +98,13 @@ def _act(session: Session, case: Case, order: Order) -> Issued | Pending | Refus
 
 
 def lacks_of(decision: Decision, order: Order) -> tuple[Lack, ...]:
-    """List what the order does not say and the approval policy asks for."""
+    """List what the order does not say and the approval policy asks for, and where it says what it must not: a key."""
     if isinstance(decision, Denied):
         return ()
     ticket = str(order.evidence.facts.get("issuance.ticket", ""))
-    return lacking(decision.rule.approval, reason=order.justification, ticket=ticket)
+    written = {"name": order.name, "justification": order.justification, "ticket": ticket}
+    secrets = (Lack(field, KEY_INSIDE) for field, text in written.items() if holds_secret(text))
+    return (*secrets, *lacking(decision.rule.approval, reason=order.justification, ticket=ticket))
 
 
 def _crowd(session: Session, case: Case, decision: Decision) -> tuple[Lack, ...]:

@@ -12,6 +12,7 @@ from keymgr.keys.trail import Event, tell
 from keymgr.store.audit import Actor, AuditLevel
 from keymgr.store.changes import ChangeKind, announce
 from keymgr.store.keys import Key, KeyState
+from keymgr.tokens.spotting import without_secrets
 
 NOTE_LENGTH_MAX = 150
 
@@ -56,8 +57,9 @@ def revoke(
 
 
 def tidy_note(note: str) -> str:
-    """Cut a note to its length and leave out what cannot be shown."""
-    return "".join(character for character in note if character.isprintable()).strip()[:NOTE_LENGTH_MAX]
+    """Cut a note to its length and leave out what cannot be shown, and must not be: a key that leaked, say."""
+    shown = "".join(character for character in without_secrets(note) if character.isprintable())
+    return shown.strip()[:NOTE_LENGTH_MAX]
 
 
 def _revoke(

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from keymgr.store.base import Record
+from keymgr.tokens.spotting import without_secrets
 
 
 class AuditLevel(StrEnum):
@@ -56,6 +57,22 @@ class AuditEvent(Record):
 
 
 def record(session: Session, event: AuditEvent) -> None:
-    """Add the event to the open transaction and flush it, so that a failing audit fails the change too."""
+    """Add the event to the open transaction and flush it, so that a failing audit fails the change too.
+
+    A key that somebody wrote into a name, a note or a search is left out.
+    """
+    event.detail = _without_secrets(event.detail)
     session.add(event)
     session.flush()
+
+
+def _without_secrets(told: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold.
+    match told:
+        case str():
+            return without_secrets(told)
+        case dict():
+            return {name: _without_secrets(value) for name, value in told.items()}
+        case list() | tuple():
+            return [_without_secrets(value) for value in told]
+        case _:
+            return told

@@ -41,6 +41,7 @@ ISSUER = Issuer(
     status_uri="https://keys.example.org/status-lists/1",
 )
 LEVEL = AuditLevel.DETAILED
+LEAKED = "km_prod_01jdabcdefghjkmnpqrstvwxyz_" + "Ab3" * 16
 POLICY = a_policy(
     a_rule("dev-read", scopes=["charges:read", "reports:read"]),
     a_rule(

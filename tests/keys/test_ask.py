@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from keymgr.keys.ask import ask, preview
-from keymgr.keys.outcomes import AlreadyDone, Closed, Issued, Pending, Refused
+from keymgr.keys.outcomes import AlreadyDone, Closed, Incomplete, Issued, Pending, Refused
 from keymgr.keys.revoke import RevokeReason, revoke
 from keymgr.keys.signing_keys import load_keyring
 from keymgr.keys.suspend import suspend
@@ -30,6 +30,7 @@ from tests.keys.house import (
     CI,
     FOREIGN,
     ISSUER,
+    LEAKED,
     LEVEL,
     OPAQUE,
     POLICY,
@@ -401,3 +402,11 @@ def test_a_failing_audit_leaves_no_key(session: Session, counter: Counter) -> No
     session.rollback()
     assert session.scalar(select(func.count()).select_from(Key)) == 0
     assert session.scalar(select(func.count()).select_from(FormNonce)) == 0
+
+
+@pytest.mark.parametrize("field", ["name", "justification"])
+def test_what_is_written_holds_no_key(counter: Counter, field: str) -> None:
+    outcome = counter.ask(replace(an_order(), **{field: f"as {LEAKED}"[:100]}))
+    assert isinstance(outcome, Incomplete)
+    assert [lack.field for lack in outcome.lacking] == [field]
+    assert counter.session.scalars(select(Key)).all() == []

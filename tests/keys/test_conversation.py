@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.keys.conversation import LINES_MAX
 from keymgr.keys.outcomes import Incomplete, NotNow, NotYours, Nudged, Said
 from keymgr.keys.request_detail import request_detail
 from keymgr.store.keys import RequestMessage
-from tests.keys.house import ANA, BEN, CI, last_event, story
+from tests.keys.house import ANA, BEN, CI, LEAKED, last_event, story
 from tests.keys.office import BOSS, GUS, LEA, MAX, READING, SAM, Office
 
 
@@ -55,6 +56,15 @@ def test_a_line_has_one_to_two_thousand_characters_and_a_conversation_an_end(off
     session.add_all(lines)
     session.commit()
     assert isinstance(office.say(request_id, LEA), NotNow)
+
+
+def test_a_line_holds_no_key_and_does_not_turn_the_direction_of_writing(office: Office, session: Session) -> None:
+    request_id = office.ask()
+    outcome = office.say(request_id, LEA, f"Is it {LEAKED}?")
+    assert isinstance(outcome, Incomplete)
+    assert "There is a key" in outcome.lacking[0].sentence
+    assert isinstance(office.say(request_id, LEA, "read\u202ednes\u202c \u2066only"), Said)
+    assert [line.text for line in session.scalars(select(RequestMessage))] == ["readdnes only"]
 
 
 def test_approvers_are_reminded_once_a_day_while_the_request_waits(office: Office, session: Session) -> None:

@@ -16,6 +16,7 @@ from tests.keys.house import (
     ANAS_BROWSER,
     BENS,
     CI,
+    LEAKED,
     LEVEL,
     Counter,
     changes,
@@ -129,3 +130,13 @@ def test_the_bystander_stays_as_it_was(session: Session, counter: Counter) -> No
     revoked(counter, key_id)
     session.expire_all()
     assert session.get_one(Key, other).state == "active"
+
+
+def test_a_key_in_the_note_is_kept_nowhere(session: Session, counter: Counter) -> None:
+    issued = counter.issue()
+    revoked(counter, issued.key_id, reason=RevokeReason.LEAKED, note=f"{LEAKED} and {issued.token} in the build log")
+    assert (
+        session.get_one(Key, issued.key_id).state_reason
+        == "leaked: (a key was here) and (a key was here) in the build log"
+    )
+    assert last_event(session).detail["note"] == "(a key was here) and (a key was here) in the build log"

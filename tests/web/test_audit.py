@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keymgr.store.audit import AuditEvent
@@ -305,3 +306,14 @@ def test_an_actor_of_each_kind_is_named(app: Flask, ada: Browser) -> None:
         "Service account pay-ci",
         "root on the command line",
     ]
+
+
+def test_a_key_that_is_pasted_into_a_search_is_not_in_the_trail(app: Flask, ada: Browser) -> None:
+    pasted = "km_prod_01jdabcdefghjkmnpqrstvwxyz_" + "Ab3" * 20
+    for typed in (pasted, f"found {pasted}", "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwcyJ9.c2ln"):
+        assert ada.post("/audit/export", {"format": "csv", "q": typed}).status_code == 200
+    with Session(app.config["KEYMGR_ENGINE"]) as session:
+        told = str(list(session.scalars(select(AuditEvent.detail).where(AuditEvent.action == "audit.exported"))))
+    assert told.count("(a key was here)") == 3
+    assert "Ab3" not in told
+    assert "eyJ" not in told
