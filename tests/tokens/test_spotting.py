@@ -32,7 +32,7 @@ def test_a_secret_is_spotted_wherever_it_stands(before: str, secret: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "the key leaked", f"key_{ULID}", f"km_prod_{ULID}", "km_prod_…", "kms_key_policy", "eyJhbGciOi", "a.b.c", "eyJ.eyJ."],
+    ["", "the key leaked", f"key_{ULID}", f"km_prod_{ULID}", "km_prod_…", "kms_key_policy", "eyJhbGciOi", "eyJ.eyJ."],
 )  # fmt: skip
 def test_what_is_no_secret_stays(text: str) -> None:
     assert not holds_secret(text)
