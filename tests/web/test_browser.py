@@ -228,6 +228,14 @@ def test_what_if_shows_the_fields_of_the_chosen_owner_only(ben: Watched) -> None
     expect(ben.page.locator(".if-person")).to_be_hidden()
 
 
+def test_what_if_offers_the_scopes_to_tick(ben: Watched) -> None:
+    ben.open("/policy/what-if?service=payments")
+    ben.page.get_by_role("checkbox", name="charges:write").check()
+    ben.page.get_by_role("button", name="Explain").click()
+    expect(ben.page.get_by_role("checkbox", name="charges:write")).to_be_checked()
+    expect(ben.page.get_by_role("heading", name="Every rule that was considered")).to_be_visible()
+
+
 def test_the_panel_follows_the_form_and_focus_stays(ben: Watched) -> None:
     ben.open("/keys/new")
     ben.page.focus("#service")
