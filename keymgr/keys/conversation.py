@@ -1,5 +1,6 @@
 """The conversation about a request: an approver's question, the requester's answer."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -54,6 +55,14 @@ def say(
         return Said(request_id, now)
 
     return once(session, submit, "say", now, about=request_id, work=work, made=_made)
+
+
+def last_authors(session: Session, request_ids: Collection[str]) -> dict[str, str]:
+    """Tell who wrote the last line about each of these requests; those nobody wrote about are left out."""
+    lines = RequestMessage.request_id.in_(sorted(request_ids))
+    newest = select(func.max(RequestMessage.id)).where(lines).group_by(RequestMessage.request_id)
+    found = select(RequestMessage.request_id, RequestMessage.author).where(RequestMessage.id.in_(newest))
+    return {row.request_id: row.author for row in session.execute(found)}
 
 
 def _could_approve(

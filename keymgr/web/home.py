@@ -39,7 +39,11 @@ def home() -> ResponseReturnValue:
         me=visitor(),
         needs=needs[:_SHOWN],
         total=len(needs),
-        more=[(counts[kind], words, url) for kind, (words, url) in kinds().items() if counts[kind]],
+        more=[
+            (counts[kind], one if counts[kind] == 1 else many, url)
+            for kind, (one, many, url) in kinds().items()
+            if counts[kind]
+        ],
         requests=[(row, word_of(row.state)) for row in lately[:_SHOWN]],
         requests_total=len(lately),
         news=policy_news(session, most=_SHOWN),

@@ -1,4 +1,4 @@
-"""What needs the visitor: keys that misfit, end or want a new secret, graces that end, claims and approvals."""
+"""What needs the visitor: keys that misfit, end or want a new secret, graces, claims, questions and approvals."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from flask import url_for
 from sqlalchemy.orm import Session
 
+from keymgr.keys.conversation import last_authors
 from keymgr.keys.flagged import Flagged, flagged_keys
 from keymgr.keys.inbox import inbox
 from keymgr.keys.listing import Filters, KeyRow, Sort, listing
@@ -40,15 +41,19 @@ class Need:
     action: str
 
 
-def kinds() -> dict[str, tuple[str, str]]:
-    """Name each kind of need for a list, and where all of them are."""
+def kinds() -> dict[str, tuple[str, str, str]]:
+    """Name one and several of each kind of need for a list, and where all of them are."""
+    keys, waiting = url_for("web.key_list"), url_for("web.request_list", state="waiting")
+    ending = url_for("web.key_list", status=Status.EXPIRING.value)
+    grace = url_for("web.key_list", status=Status.GRACE.value)
     return {
-        "misfit": ("keys that no longer fit the policy", url_for("web.key_list")),
-        "expiring": ("keys that expire within 14 days", url_for("web.key_list", status=Status.EXPIRING.value)),
-        "due": ("keys that want a new secret", url_for("web.key_list")),
-        "grace": ("old secrets that still work", url_for("web.key_list", status=Status.GRACE.value)),
-        "claim": ("keys ready to claim", url_for("web.request_list")),
-        "approval": ("requests that wait for you", url_for("web.approval_list")),
+        "misfit": ("key that no longer fits the policy", "keys that no longer fit the policy", keys),
+        "expiring": ("key that expires within 14 days", "keys that expire within 14 days", ending),
+        "due": ("key that wants a new secret", "keys that want a new secret", keys),
+        "grace": ("old secret that still works", "old secrets that still work", grace),
+        "claim": ("key ready to claim", "keys ready to claim", url_for("web.request_list")),
+        "question": ("request with a question for you", "requests with a question for you", waiting),
+        "approval": ("request that waits for you", "requests that wait for you", url_for("web.approval_list")),
     }
 
 
@@ -58,7 +63,7 @@ def needs_of(session: Session, requests: tuple[RequestRow, ...]) -> tuple[Need, 
     rows = listing(session, rights().owners, now=now(), sort=Sort.EXPIRES).rows
     live = [row for row in rows if row.status not in {Status.EXPIRED, Status.REVOKED}]
     keys = [*_misfits(flagged, live), *_keys(session, live, {key.id for key in flagged})]
-    found = [*keys, *_claims(requests), *_approvals(session)]
+    found = [*keys, *_claims(requests), *_questions(session, requests), *_approvals(session)]
     return tuple(sorted(found, key=lambda need: (need.at or _LATEST, need.name, need.kind)))
 
 
@@ -117,6 +122,19 @@ def _claims(requests: tuple[RequestRow, ...]) -> Iterator[Need]:
             words = f"{row.service}, {row.environment}. Approved: ready to claim{until}."
             page, claim = (url_for(f"web.{end}", request_id=row.id) for end in ("request_page", "request_claim"))
             yield Need("claim", "key", row.name, page, words, row.claim_until, "Claim", claim)
+
+
+def _questions(session: Session, requests: tuple[RequestRow, ...]) -> Iterator[Need]:
+    """Yield each waiting request of the visitor's own about which somebody else wrote last."""
+    me = visitor().asker.id
+    waiting = {row.id: row for row in requests if row.state is RequestState.WAITING and row.requester == me}
+    for request_id, author in last_authors(session, waiting).items():
+        if author != me:
+            row = waiting[request_id]
+            page = url_for("web.request_page", request_id=request_id, _anchor="talk-heading")
+            wrote = f"{owner_words(author)} wrote to you about it. It waits until {_moment(row.expires_at)}."
+            words = f"{row.service}, {row.environment}. {wrote}"
+            yield Need("question", "person", row.name, page, words, row.expires_at, "Answer", page)
 
 
 def _approvals(session: Session) -> Iterator[Need]:

@@ -1,5 +1,6 @@
 """The first page: what needs me first, at most five lines each, and nothing of anybody else."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,12 +33,19 @@ def lines(home: BeautifulSoup, section: str) -> list[str]:
 def test_what_needs_me_comes_with_its_day_and_its_button_the_most_pressing_first(ben: Browser) -> None:
     home = page(ben)
     needs = lines(home, "needs")
-    assert [line.split(" payments,")[0] for line in needs] == ["dispute lookup", "nightly export", "ci smoke test"]
-    assert "ready to claim until" in needs[0]
-    assert needs[0].endswith("Claim dispute lookup")
-    assert "The old secret works until" in needs[1]
-    assert "Expires" in needs[2]
-    assert needs[2].endswith("Replace ci smoke test")
+    assert [line.split(" payments,")[0] for line in needs] == [
+        "card capture",
+        "dispute lookup",
+        "nightly export",
+        "ci smoke test",
+    ]
+    assert "eli wrote to you about it" in needs[0]
+    assert needs[0].endswith("Answer card capture")
+    assert "ready to claim until" in needs[1]
+    assert needs[1].endswith("Claim dispute lookup")
+    assert "The old secret works until" in needs[2]
+    assert "Expires" in needs[3]
+    assert needs[3].endswith("Replace ci smoke test")
     assert all(" UTC (in " in line for line in needs)
     assert "checkout worker" not in " ".join(needs)
 
@@ -55,6 +63,18 @@ def test_who_may_approve_is_asked_to(as_somebody: Browser, seeded: Seeded) -> No
     assert "ben asks for it on payments, prod. Lapses" in line
     button = home.select_one(f"section[aria-labelledby=needs] a.button[href='/approvals/{seeded.waiting}']")
     assert button is not None
+
+
+def test_a_question_about_my_request_waits_for_my_answer(ben: Browser, as_somebody: Browser, seeded: Seeded) -> None:
+    as_somebody.enter("cleo")
+    question = {"text": "Which desk?", "nonce": "q"}
+    assert as_somebody.post(f"/approvals/{seeded.waiting}/question", question).status_code == 303
+    (line,) = [line for line in lines(page(ben), "needs") if line.startswith("refund desk")]
+    assert re.search(r"cleo wrote to you about it\. It waits until .* Answer refund desk$", line)
+    assert not [line for line in lines(page(as_somebody), "needs") if "wrote to you" in line]
+
+    ben.post(f"/requests/{seeded.waiting}/answer", {"text": "The one in Graz.", "nonce": "a"})
+    assert not [line for line in lines(page(ben), "needs") if line.startswith("refund desk")]
 
 
 def test_five_lines_are_shown_and_the_rest_is_one_click_away(app: Flask, ben: Browser, seeded: Seeded) -> None:
@@ -75,8 +95,9 @@ def test_five_lines_are_shown_and_the_rest_is_one_click_away(app: Flask, ben: Br
     more = home.select("section[aria-labelledby=needs] > p a")
     assert [link.text for link in more] == [
         "7 keys that expire within 14 days",
-        "1 old secrets that still work",
-        "1 keys ready to claim",
+        "1 old secret that still works",
+        "1 key ready to claim",
+        "1 request with a question for you",
     ]
     for link in more:
         assert ben.get(str(link["href"])).status_code == 200
