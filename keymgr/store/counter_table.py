@@ -8,6 +8,7 @@ which two buckets a counter may live; a slot whose window is over is free. When 
 import fcntl
 import mmap
 import os
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _SLOT_BYTES = _SLOT.size
 _BUCKET_BYTES = _SLOT_BYTES * _SLOTS
 _YIELDS = 50
 _PAUSE_SECONDS = 0.0002
+_ROOT = 0
 
 
 class CounterTable:
@@ -174,8 +176,9 @@ def _open(path: Path) -> tuple[int, mmap.mmap]:
         with suppress(FileExistsError):
             os.link(making, path)
         making.unlink()
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
+        _check_ours(descriptor, path)
         return descriptor, _map(descriptor, path)
     except BaseException:
         os.close(descriptor)
@@ -192,10 +195,19 @@ def _create(path: Path, buckets: int) -> None:
         os.close(descriptor)
 
 
+def _check_ours(descriptor: int, path: Path) -> None:
+    """Refuse a file that others could write: they would set limits, and cutting it short kills who has it mapped."""
+    found = os.fstat(descriptor)
+    writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISREG(found.st_mode) or writable or found.st_uid not in {os.geteuid(), _ROOT}:
+        raise OSError(f"{path} can be written by others; stop the server, delete it, and use a folder of its own.")
+
+
 def _map(descriptor: int, path: Path) -> mmap.mmap:
     head = os.pread(descriptor, _HEAD.size, 0)
     size = os.fstat(descriptor).st_size
-    if len(head) < _HEAD.size or head[:8] != _MAGIC or size != _HEAD_BYTES + _HEAD.unpack(head)[1] * _BUCKET_BYTES:
+    buckets = _HEAD.unpack(head)[1] if len(head) == _HEAD.size and head[:8] == _MAGIC else 0
+    if not 0 < buckets <= BUCKETS_MAX or buckets & (buckets - 1) or size != _HEAD_BYTES + buckets * _BUCKET_BYTES:
         raise OSError(f"{path} is no counter file of this version; stop the server, delete it, and start again.")
     return mmap.mmap(descriptor, size)
 

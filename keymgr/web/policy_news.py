@@ -97,12 +97,14 @@ def _of_keys(verdicts: Mapping[str, int]) -> Iterator[str]:
 
 def _between(session: Session, earlier: Revision, revision: Revision) -> tuple[ObjectChange, ...]:
     digests = (earlier.digest, revision.digest)
-    if digests not in _changes:
+    found = _changes.get(digests)
+    if found is None:
+        before, after = documents_of(session, earlier.number), documents_of(session, revision.number)
+        found = changes_between(before, after) or ()
         if len(_changes) >= _REMEMBERED:
             _changes.clear()
-        before, after = documents_of(session, earlier.number), documents_of(session, revision.number)
-        _changes[digests] = changes_between(before, after) or ()
-    return _changes[digests]
+        _changes[digests] = found
+    return found
 
 
 def _news(revision: Revision, sentences: tuple[str, ...]) -> News:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -205,6 +206,34 @@ def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
     with pytest.raises(StorageError, match="no counter file of this version"):
         storage.draw([TEN], 1, NOW)
     assert path.read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666], ids=oct)
+def test_a_file_that_others_could_write_is_not_used(path: Path, mode: int) -> None:
+    SharedCounters(counters_url(path)).check()
+    path.chmod(mode)
+    counters = SharedCounters(counters_url(path))
+    with pytest.raises(StorageError, match="can be written by others"):
+        counters.draw([Draw("a", 1, 60)], 1, time.time())
+    path.chmod(0o600)
+    assert counters.check()
+
+
+def test_a_link_to_a_file_elsewhere_is_not_followed(path: Path) -> None:
+    SharedCounters(counters_url(path)).check()
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+    assert not SharedCounters(counters_url(path)).check()
+
+
+@pytest.mark.parametrize("buckets", [0, 3, 255, 1 << 40], ids=["none", "odd", "no power of two", "endless"])
+def test_a_head_that_lies_is_a_storage_error(path: Path, buckets: int) -> None:
+    with path.open("wb") as file:
+        file.write(struct.pack("<8sQQ", b"kmcount1", buckets, 0))
+        file.truncate(4096 + min(buckets, 255) * 512)
+    path.chmod(0o600)
+    with pytest.raises(StorageError):
+        SharedCounters(counters_url(path)).draw([Draw("a", 1, 60)], 1, time.time())
 
 
 def test_the_limits_library_works_on_it(path: Path) -> None:
