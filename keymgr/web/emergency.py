@@ -25,13 +25,14 @@ from keymgr.web.approval_decide import barrier_words, decided, stale_page
 from keymgr.web.approval_page import decision_page
 from keymgr.web.colleagues import is_official, looking_up
 from keymgr.web.forms import Problem
-from keymgr.web.portal import desk, go_to, now, portal
+from keymgr.web.portal import desk, go_to, needs_recent_sign_in, now, portal
 from keymgr.web.request_page import submit
 from keymgr.web.request_view import read_request
 from keymgr.web.visiting import actor, in_force, visitor
 
 
 @portal.post("/approvals/<request_id>/break-glass")
+@needs_recent_sign_in
 def approval_break_glass(request_id: str) -> ResponseReturnValue:
     """Grant alone, for whom the policy names; it is told to everybody who oversees keys and waits for review."""
     asked, session, opened = read_request(request_id), db.session(), in_force()

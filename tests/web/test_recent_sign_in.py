@@ -112,6 +112,17 @@ def test_rotating_is_asked_for_too_and_a_fresh_sign_in_is_not(app: Flask, ben: B
     )
 
 
+def test_granting_alone_in_an_emergency_is_confirmed(app: Flask, seeded: Seeded) -> None:
+    ada = Browser(app)
+    ada.enter("ada")
+    grow_old(app)
+    fields = {"seen": "x", "emergency": "Cards are down.", "nonce": "x"}
+    asked = ada.post(f"/approvals/{seeded.two_step}/break-glass", fields)
+    assert asked.status_code == 403
+    assert "Confirm that it is you" in asked.text
+    assert carried(asked.text)["emergency"] == ["Cards are down."]
+
+
 def test_somebody_suspended_meanwhile_confirms_nothing(app: Flask, ben: Browser) -> None:
     grow_old(app)
     engine = connect(address_of(app))
