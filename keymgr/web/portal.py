@@ -37,7 +37,7 @@ def polled(view: View) -> View:
 
 
 def needs_recent_sign_in(view: View) -> View:
-    """Mark a form for which whoever signed in long ago gives the password again: it reveals, administers, breaks glass."""
+    """Mark a form that reveals, administers or breaks glass: whoever signed in long ago gives the password again."""
     setattr(view, "needs_recent_sign_in", True)  # noqa: B010 - as above.
     return view
 
