@@ -49,7 +49,7 @@ def enter(office: Office, *, script: bool) -> Iterator[Entered]:
     """Open the office's portal as somebody; every browser is closed with the test."""
     entered = Entered(office, script=script)
     yield entered
-    entered.leave()
+    assert entered.leave() == []
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])

@@ -4,19 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Browser, Locator, Page, StorageState, expect
 
 from keymgr.cli.init import write_env_file
 from tests.flows.demo import ROOT, Demo, running_demo
 from tests.flows.test_main_job import sign_in
 from tests.reconcile.repository import Repository, new_repository
+from tests.web.browsing import Watched
 
 FORGE = "https://forge.example/acme/policies/blob/{commit}/{path}#L{line}"
-# What the example says otherwise: flows call often and from this machine, and few keys are enough to trip the guard.
+# What the example says otherwise: flows call often and from this machine, leave keys, and trip the guard with few.
 _CHANGES = {
     "rules/payments.yaml": {
         "{name: burst, requests: 5, per: 10s}, {name: hourly, requests: 600, per: 1h}": (
@@ -25,7 +27,10 @@ _CHANGES = {
         'within: ["10.20.0.0/16", ': 'within: ["127.0.0.0/8", "10.20.0.0/16", ',
         "max_keys_per_owner: 2\n    idle_expiry": "max_keys_per_owner: 5\n    idle_expiry",
     },
-    "policyset.yaml": {"max_keys_losing_access: {count: 3,": "max_keys_losing_access: {count: 1,"},
+    "policyset.yaml": {
+        "max_keys_per_owner: 5": "max_keys_per_owner: 20",
+        "max_keys_losing_access: {count: 3,": "max_keys_losing_access: {count: 1,",
+    },
     "teams/teams.yaml": {"members: [ben, cleo]": "members: [ben, cleo, gus, hal]"},
 }
 
@@ -107,22 +112,32 @@ def secret_of(page: Page) -> str:
     return page.get_by_label("Key", exact=True).input_value()
 
 
+def reload_until(page: Page, wanted: Locator) -> None:
+    """Read the page again until it shows what another process does within seconds."""
+    deadline = time.monotonic() + 20
+    while not wanted.count():
+        assert time.monotonic() < deadline, page.locator("main").inner_text()
+        page.reload()
+
+
 class Entered:
-    """Browsers of one test: call it with a name, and somebody is signed in."""
+    """Browsers of one test: call it with a name, and somebody is signed in; faults of their pages are written down."""
 
     def __init__(self, office: Office, *, script: bool) -> None:
         self._office = office
         self._script = script
-        self._contexts: list[BrowserContext] = []
+        self._watched: list[Watched] = []
 
     def __call__(self, name: str) -> Page:
         page = self._office.enter(name, script=self._script)
-        self._contexts.append(page.context)
+        self._watched.append(Watched(page, self._office.demo.portal))
         return page
 
-    def leave(self) -> None:
-        for context in self._contexts:
-            context.close()
+    def leave(self) -> list[str]:
+        """Close all browsers; return what their pages did wrong."""
+        for each in self._watched:
+            each.page.context.close()
+        return [fault for each in self._watched for fault in each.faults]
 
 
 def change(file: Path, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.flows.demo import Demo, ask
-from tests.flows.office import Entered, Office, secret_of
+from tests.flows.office import Entered, Office, reload_until, secret_of
 
 WISH = "service=payments&environment=dev&scope=charges:read"
 
@@ -31,10 +31,7 @@ def revoke_as_leaked(page: Page, name: str) -> None:
     """Revoke the key whose page is open; once its use was counted, the name is asked for."""
     page.get_by_role("link", name="Revoke", exact=True).click()
     typed = page.get_by_label(re.compile("^Type "))
-    for _ in range(50):
-        if typed.count():
-            break
-        page.reload()
+    reload_until(page, typed)
     page.get_by_label("It leaked").check()
     page.get_by_role("button", name="Revoke key").click()
     expect(page.get_by_role("alert")).to_contain_text("Type the name of the key")

@@ -13,6 +13,8 @@ from tests.web.house import PASSWORDS
 
 # Chromium prints one line for every 4xx it fetches; that is the network speaking, not a script.
 _NETWORK = "Failed to load resource"
+# Chromium says so of a page that came too late to fade in; it shows it without.
+_NOT_FADED = "Transition was "
 # htmx writes the same way of a question that a newer one replaced.
 _REPLACED = ("htmx:sendAbort", "htmx:afterRequest")
 
@@ -27,13 +29,17 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("pageerror", lambda error: self._failed(str(error)))
         self.page.on("request", lambda request: self._left(request.url))
 
     def _console(self, message: ConsoleMessage) -> None:
         expected = _NETWORK in message.text or message.text.startswith(_REPLACED)
         if message.type in {"error", "warning"} and not expected:
             self.faults.append(f"console: {message.text}")
+
+    def _failed(self, error: str) -> None:
+        if not error.startswith(_NOT_FADED):
+            self.faults.append(f"error: {error}")
 
     def _left(self, url: str) -> None:
         if not url.startswith((self.base, "blob:", "data:")):
