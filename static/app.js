@@ -99,6 +99,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
+/* A problem leads to its field; where that is a group, to the first thing in it that can be answered. */
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('#problems a[href^="#"]');
+  const field = link && document.getElementById(link.hash.slice(1));
+  const first = field?.querySelector("input:not([type=hidden]), select, textarea, button, a");
+  if (!first) return;
+  event.preventDefault();
+  field.scrollIntoView();
+  first.focus({ preventScroll: true });
+});
+
 /* Tick all boxes of one kind and no others; without a script the button sends the form and the server does it. */
 function pick(button) {
   const boxes = button.closest("fieldset").querySelectorAll("input[type=checkbox]");

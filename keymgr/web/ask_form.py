@@ -147,8 +147,16 @@ def read_draft(values: MultiDict[str, str], *, me: str, policy: Policy) -> Draft
         revision=form.revision.data,
         nonce=form.nonce.data or "",
         shown=form.shown.data or "",
-        problems=tuple(problem for problem in form.problems() if not (problem.field == "environment" and environment)),
+        problems=_to_mend(form, environment),
     )
+
+
+def _to_mend(form: AskForm, environment: str) -> tuple[Problem, ...]:
+    """Return what is wrong with fields that are on the page: environment and scopes follow the service."""
+    silent = {"environment"} if environment else set()
+    if form.service.errors:
+        silent = {"environment", "scope"}
+    return tuple(problem for problem in form.problems() if problem.field not in silent)
 
 
 def _scopes(form: AskForm, service: Service | None) -> tuple[str, ...]:
