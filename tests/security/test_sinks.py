@@ -29,6 +29,7 @@ from keymgr.web.portal import DESK
 from tests.web.house import QUICK, Browser, make_app
 
 PASSWORD = "violet-otter-72-paints"
+OWN = "quiet-heron-31-mends-nets"
 WRONG = "amber-walrus-19-sleeps"
 ORDER = {"name": "sinks", "service": "payments", "environment": "dev", "scope": ["charges:read"]}
 SETTING = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -40,7 +41,10 @@ class Job:
 
     app: Flask
     folder: Path
-    secrets: dict[str, str] = field(default_factory=lambda: {"password": PASSWORD, "wrong password": WRONG})
+    secrets: dict[str, str] = field(
+        default_factory=lambda: {"password": PASSWORD, "own password": OWN, "wrong password": WRONG}
+    )
+    password: str = PASSWORD
     answers: list[TestResponse] = field(default_factory=list)
 
     def note(self, answer: TestResponse) -> TestResponse:
@@ -86,12 +90,23 @@ def make_a_service_credential(app: Flask) -> str:
     return created.credential
 
 
+def choose_a_password(job: Job, browser: Browser) -> None:
+    """Choose another password, badly first."""
+    job.note(browser.get("/me/password"))
+    for old, new in ((WRONG, OWN), (PASSWORD, PASSWORD), (PASSWORD, WRONG[:14]), (WRONG, "")):
+        assert job.note(browser.post("/me/password", {"old": old, "new": new})).status_code == 422
+    assert job.note(browser.post("/me/password", {"old": PASSWORD, "new": OWN})).status_code == 303
+    job.password = OWN
+
+
 def sign_in(job: Job) -> Browser:
     browser = Browser(job.app)
     job.note(browser.get("/login"))
-    for name, password in (("ben", WRONG), (WRONG, PASSWORD), ("nobody", PASSWORD)):
+    for name, password in (("ben", WRONG), (WRONG, job.password), ("nobody", job.password)):
         assert job.note(browser.post("/login", {"name": name, "password": password})).status_code == 422
-    assert job.note(browser.post("/login", {"name": "ben", "password": PASSWORD})).status_code == 303
+    assert job.note(browser.post("/login", {"name": "ben", "password": job.password})).status_code == 303
+    if job.password == PASSWORD:
+        choose_a_password(job, browser)
     job.note(browser.get("/me"))
     with browser.client.session_transaction() as cookie:
         job.secrets[f"session {len(job.secrets)}"] = cookie["_user_id"]
