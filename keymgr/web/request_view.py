@@ -12,6 +12,7 @@ from keymgr.policy.approving import could_approve, may_break
 from keymgr.policy.decision import Denied
 from keymgr.policy.model import ApprovalPolicy, InForce
 from keymgr.policy.wording import all_of
+from keymgr.reconcile.history import find_revision
 from keymgr.store.keys import RequestState
 from keymgr.web.colleagues import approvers_of, looking_up
 from keymgr.web.explanation_lines import Point, points_of
@@ -100,15 +101,23 @@ def steps_view(asked: RequestDetail, opened: InForce | None) -> tuple[StepView, 
 
 def routing(asked: RequestDetail, opened: InForce | None) -> Routing:
     """Name the rule that asks for approval now, else the one that did when the request was made."""
+    then = _place_then(asked)
     if opened is None or asked.decision is None:
-        forge = Forge(desk().forge_url, desk().policy_folder, None, asked.revision)
         approval = "" if asked.approval is None else asked.approval.name
-        return Routing(asked.rule, approval, forge.place_of_text(asked.rule_source), ())
+        return Routing(asked.rule, approval, then, ())
     forge = forge_of(opened, desk().forge_url, desk().policy_folder)
     if isinstance(asked.decision, Denied):
-        return Routing(asked.rule, "", forge.place_of_text(asked.rule_source), points_of(asked.decision.reasons, forge))
+        return Routing(asked.rule, "", then, points_of(asked.decision.reasons, forge))
     rule = asked.decision.rule
     return Routing(rule.name, rule.approval.name, forge.place(rule.source), ())
+
+
+def _place_then(asked: RequestDetail) -> Place:
+    """Say where the rule stood when the request was made, at the commit of then."""
+    revision = find_revision(db.session(), asked.revision)
+    commit = None if revision is None else revision.commit
+    forge = Forge(desk().forge_url, desk().policy_folder, commit, asked.revision)
+    return forge.place_of_text(asked.rule_source)
 
 
 def lapses_at(asked: RequestDetail) -> datetime:

@@ -97,6 +97,7 @@ def test_a_refusal_shows_its_reason_and_the_way_to_ask_again(ben: Browser, seede
     assert "Ask for traffic:read on reports instead." in page
     assert re.search(r'href="/keys/new\?name=nosy\+dashboard&amp;[^"]*scope=charges:read"', page)
     assert "Withdraw the request" not in page
+    assert re.search(r"payments.yaml:\d+ @ 4f2c1ab", page), "where the rule stood when it was asked for"
 
 
 def test_what_an_approver_changed_is_said(ben: Browser, seeded: Seeded) -> None:
