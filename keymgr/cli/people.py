@@ -36,7 +36,7 @@ def people() -> None:
 @people.command()
 @click.argument("name", type=Name())
 @click.option("--display-name", default="", help="How pages call this person; the name when left out.")
-@click.option("--email", help="Where mail for this person goes.")
+@click.option("--email", help="Their address; policy may name them by it, so nobody else has it.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 def add(*, name: str, display_name: str, email: str | None, password_stdin: bool) -> None:
     """Add a person who signs in as NAME; roles and teams come from the policy."""
