@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jinja2 import FileSystemBytecodeCache
@@ -20,8 +19,7 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import PASSWORDS, make_app
-from tests.web.test_admin import PAGES
-from tests.web.test_browser import GRANTED, SCREENS, chromium, look
+from tests.web.test_browser import GRANTED, chromium, look
 
 __all__ = ("chromium",)
 MINUTE_MS = 60_000
@@ -58,37 +56,6 @@ def site(
     with serving(app, port):
         yield found
     app.extensions["keymgr.api"].close()
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_on_any_admin_page(chromium: Chromium, site: Site, screen: dict[str, Any]) -> None:
-    context = chromium.new_context(**screen)
-    ada = Watched(context.new_page(), site.base)
-    ada.sign_in("ada")
-    found = []
-    for path in [*PAGES, "/admin/people?q=zebra", "/stay"]:
-        ada.open(path)
-        found += look(ada, path)
-    for path, button in (("/admin/people/new", "Add and show"), ("/admin/signing-keys", "Roll now")):
-        ada.open(path)
-        ada.page.click(f"main button:has-text('{button}')")
-        ada.page.wait_for_selector("#problems")
-        found += look(ada, f"{path} with problems")
-    ada.open("/admin/service-credentials")
-    ada.page.select_option("#service", "payments")
-    ada.page.click("text=Make and show it")
-    ada.page.wait_for_selector("#secret")
-    found += look(ada, "shown once")
-    ada.page.click("text=Copy")
-    site.grow_old()
-    ada.open("/admin/people/finn")
-    ada.page.click("text=Make a new password")
-    ada.page.wait_for_selector("#password_again")
-    found += look(ada, "confirm")
-    context.close()
-    assert found + ada.faults == []
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without JavaScript"])

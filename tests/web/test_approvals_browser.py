@@ -14,7 +14,7 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import Seeded, make_app
-from tests.web.test_browser import SCREENS, chromium, look
+from tests.web.test_browser import chromium
 
 __all__ = ("chromium",)
 ASK = "/keys/new?service=payments&environment=prod&scope=charges:read&lifetime=604800&name="
@@ -83,56 +83,6 @@ def send(ben: Watched, name: str) -> str:
     ben.page.click("#send")
     expect(ben.page.locator("h1")).to_have_text(name)
     return ben.page.url.rpartition("/")[2]
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_on_any_page_or_state(people: People, seeded: Seeded, screen: dict[str, Any]) -> None:
-    ben, eli, ada = (people.enter(name, **screen) for name in ("ben", "eli", "ada"))
-    found = of_asking(ben, seeded)
-    request_id = send(ben, f"axe {screen['viewport']['width']} {screen['color_scheme']}")
-    found += of_deciding(eli, seeded, request_id)
-    ada.open(f"/approvals/{seeded.two_step}")
-    ada.page.click("text=Emergency: grant it alone")
-    ada.page.click("text=Grant without approvals")
-    ada.page.wait_for_selector("#emergency-wrong")
-    found += look(ada, "emergency without a reason")
-    assert found == []
-
-
-def of_asking(ben: Watched, seeded: Seeded) -> list[str]:
-    ids = (seeded.waiting, seeded.approved, seeded.refused, seeded.two_step)
-    paths = ["/requests", "/requests?state=zebra", *(f"/requests/{one}" for one in ids)]
-    paths += [f"/requests/{seeded.approved}/claim", f"/requests/{seeded.refused}/claim"]
-    paths += [f"/requests/{seeded.two_step}/edit", f"/requests/{seeded.refused}/edit"]
-    paths += ["/approvals", f"/approvals/{seeded.two_step}", "/approvals?service=ledger"]
-    found = []
-    for path in paths:
-        ben.open(path)
-        found += look(ben, path)
-    ben.open(f"/requests/{seeded.two_step}")
-    ben.page.click("text=Send")
-    ben.page.wait_for_selector("#problems")
-    return found + look(ben, "answer with problems")
-
-
-def of_deciding(eli: Watched, seeded: Seeded, request_id: str) -> list[str]:
-    found = []
-    for path in ("/approvals", f"/approvals/{seeded.two_step}", f"/approvals/{seeded.refused}"):
-        eli.open(path)
-        found += look(eli, f"eli {path}")
-    eli.open(f"/approvals/{request_id}")
-    eli.page.check("input[value=change]")
-    found += look(eli, "approve with changes")
-    eli.page.check("input[value=refuse]")
-    eli.page.click("text=Send decision")
-    eli.page.wait_for_selector("#problems")
-    found += look(eli, "refuse without a reason")
-    eli.page.fill("#reason", "Not today.")
-    eli.page.click("text=Send decision")
-    eli.page.wait_for_selector("#result-heading")
-    return found + look(eli, "refused")
 
 
 def test_a_decision_moves_the_focus_to_its_result_and_the_count_along(people: People, seeded: Seeded) -> None:

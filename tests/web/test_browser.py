@@ -4,7 +4,6 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -30,28 +29,6 @@ ARGUMENTS = [
 ]
 GRANTED = "/keys/new?name=checkout+worker&service=payments&environment=dev&scope=charges:read"
 MIXED = "/keys/new?service=payments&environment=prod&scope=charges:read&scope=refunds:write&scope=payouts:admin"
-WHAT_IF = "/policy/what-if?as=group&team=payments&service=payments&environment=prod&scope=charges:read"
-POLICY_PAGES = [f"/policy/{page}" for page in ("services/payments", "rules/payouts-oncall", "roles/developer")]
-POLICY_PAGES += ["/policy/matrix?service=payments&environment=prod", "/policy/matrix?service=ledger&who=nobody"]
-POLICY_PAGES += [
-    "/policy/what-if",
-    f"{WHAT_IF}&scope=refunds:write",
-    f"{WHAT_IF}&against=1",
-    f"{WHAT_IF}&lifetime=zebra",
-]
-POLICY_PAGES += ["/policy/revisions", "/policy/revisions/1", "/policy/overrides"]
-DOCS_PAGES = ["/docs?service=payments", "/docs/verify?way=python&service=payments", "/docs/link?service=payments"]
-DOCS_PAGES += ["/docs/call", "/docs/claims", "/docs/offline", "/docs/errors", "/docs/errors/key_revoked"]
-REPORT_PAGES = [
-    f"/reports{page}" for page in ("", "/expiring?span=60", "/unused", "/anomalies", "/approval-times", "/status")
-]
-AUDIT_PAGES = [
-    "/audit",
-    "/audit?q=zebra&outcome=refused",
-    "/audit?from=yesterday",
-    "/reports/owner-gone",
-    "/reports/unused",
-]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -126,86 +103,6 @@ SCREENS = [
     for width in (360, 1280)
     for scheme in ("light", "dark")
 ]
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_before_sign_in(chromium: Chromium, site: str, screen: dict[str, Any]) -> None:
-    context = chromium.new_context(**screen)
-    guest = Watched(context.new_page(), site)
-    guest.open("/login")
-    found = look(guest, "login")
-    guest.page.click("main button")
-    found += look(guest, "login with problems")
-    guest.open("/docs/verify")
-    found += look(guest, "docs")
-    context.close()
-    assert found + guest.faults == []
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_on_any_page(
-    chromium: Chromium, site: str, cookies: StorageState, seeded: Seeded, screen: dict[str, Any]
-) -> None:
-    context = chromium.new_context(storage_state=cookies, **screen)
-    ben = Watched(context.new_page(), site)
-    paths = ["/", "/keys", "/keys?q=zebra", "/keys/new", GRANTED, MIXED, "/requests", "/policy", "/me", "/nowhere"]
-    paths += ["/me/password"]
-    paths += [f"/keys/{key}" for key in (seeded.active, seeded.grace, seeded.revoked)]
-    paths += [f"/keys/{seeded.active}/{verb}" for verb in ("rotate", "revoke")]
-    paths += ["/keys/new?service=reports&environment=prod&scope=traffic:read"]
-    paths += ["/keys?scope=charges:write&sort=calls", "/keys/identify", "/keys/bulk"]
-    paths += [f"/keys/bulk?verb=revoke&key={seeded.active}&key={seeded.revoked}"]
-    paths += POLICY_PAGES
-    paths += DOCS_PAGES
-    paths += REPORT_PAGES
-    found = []
-    for path in paths:
-        ben.open(path)
-        found += look(ben, path)
-    ben.open(f"/keys/{seeded.active}/revoke")
-    ben.page.click("main form button")
-    ben.page.wait_for_selector("#problems")
-    found += look(ben, "revoke with problems")
-    issue(ben, GRANTED)
-    ben.page.click("#test")
-    ben.page.wait_for_selector(".test-result")
-    ben.page.locator(".snippet summary").first.click()
-    found += look(ben, "reveal")
-    context.close()
-    assert found + ben.faults == []
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_while_something_is_stopped(chromium: Chromium, site: str, screen: dict[str, Any]) -> None:
-    context = chromium.new_context(**screen)
-    ada = Watched(context.new_page(), site)
-    ada.sign_in("ada")
-    ada.open("/policy/overrides")
-    ada.page.click("text=Stop issuing")
-    ada.page.wait_for_selector("#problems")
-    found = look(ada, "overrides with problems")
-    ada.page.select_option("#target", "team:platform")
-    ada.page.fill("#reason", "A drill, nothing leaked.")
-    ada.page.click("text=Stop issuing")
-    ada.page.wait_for_selector("text=No new keys for the team platform")
-    found += look(ada, "overrides")
-    for path in ("/policy", "/policy/runs", *AUDIT_PAGES):
-        ada.open(path)
-        found += look(ada, path)
-    ada.open("/audit?action=policy.applied")
-    ada.page.click("text=Details")
-    found += look(ada, "an entry of the trail")
-    ada.open("/policy/overrides")
-    ada.page.click("text=Lift")
-    ada.page.wait_for_selector("text=The override is lifted.")
-    context.close()
-    assert found + ada.faults == []
 
 
 def test_the_matrix_is_a_table_on_wide_screens_and_a_list_on_phones(ben: Watched) -> None:
@@ -517,77 +414,6 @@ def test_without_javascript_the_main_job_is_done(chromium: Chromium, site: str) 
     page.click("button.danger")
     expect(page.locator("#main")).to_contain_text("is revoked.")
     context.close()
-
-
-NO_PAGES = re.compile(r"<|/api/|\.|/export|healthz|readyz|metrics|status-lists|/stay")
-# Every page without an argument that an admin may open: a new page is looked at because it is in the census.
-PLAIN_PAGES = [
-    line.split()[1]
-    for line in (Path(__file__).parent / "census.txt").read_text().splitlines()
-    if re.match(r"GET +/\S* .* 200$", line) and not NO_PAGES.search(line)
-]
-SPACING = """
-* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }
-p { margin-bottom: 2em !important; }
-"""
-MOVING = """[...document.querySelectorAll('*')].flatMap((node) =>
-  [null, '::before', '::after'].map((part) => getComputedStyle(node, part)))
-  .filter((style) => [style.transitionDuration, style.animationDuration].some((text) =>
-    text.split(',').some((time) => parseFloat(time) > 0))).length"""
-SMALL = """[...document.querySelectorAll('button, select, .rail a, .button, summary, input, textarea')]
-  .filter((node) => node.checkVisibility() && !['radio', 'checkbox', 'hidden'].includes(node.type))
-  .filter((node) => node.getBoundingClientRect().height < (node.matches('summary, .why *') ? 24 : 40))
-  .map((node) => node.outerHTML.slice(0, 80))"""
-CLIPPED = """[...document.querySelectorAll('main *, .rail *')]
-  .filter((node) => node.checkVisibility() && !node.closest('.unseen, svg, thead, select, input, textarea'))
-  .filter((node) => ['hidden', 'clip'].includes(getComputedStyle(node).overflowX))
-  .filter((node) => node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1)
-  .map((node) => node.outerHTML.slice(0, 80))"""
-SCROLLING = """[...document.querySelectorAll('body *')]
-  .filter((node) => node.checkVisibility() && !node.matches('select, input, textarea'))
-  .filter((node) => ['auto', 'scroll'].includes(getComputedStyle(node).overflowX))
-  .filter((node) => node.scrollWidth > node.clientWidth && node.tabIndex < 0)
-  .map((node) => node.outerHTML.slice(0, 80))"""
-
-
-def pages_of(seeded: Seeded) -> list[str]:
-    keys = [f"/keys/{seeded.grace}", f"/keys/{seeded.active}/rotate", f"/keys/{seeded.active}/revoke"]
-    return [*PLAIN_PAGES, *keys, MIXED, WHAT_IF, "/keys?q=zebra", "/policy/services/payments", "/policy/revisions/1"]
-
-
-def test_at_320_px_with_less_motion_nothing_overflows_moves_or_is_small(
-    chromium: Chromium, site: str, seeded: Seeded
-) -> None:
-    context = chromium.new_context(reduced_motion="reduce", viewport={"width": 320, "height": 640})
-    ada = Watched(context.new_page(), site)
-    ada.sign_in("ada")
-    found = []
-    for path in pages_of(seeded):
-        ada.open(path)
-        found += [f"{path}: scrolls sideways"] if ada.overflows else []
-        for question in (SMALL, SCROLLING):
-            found += [f"{path}: {node}" for node in ada.page.evaluate(question)]
-        if ada.page.evaluate(MOVING):
-            found.append(f"{path}: moves")
-    context.close()
-    assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize("width", [320, 1280])
-def test_text_may_be_spaced_out_and_nothing_is_cut_off(
-    chromium: Chromium, site: str, seeded: Seeded, width: int
-) -> None:
-    context = chromium.new_context(bypass_csp=True, viewport={"width": width, "height": 800})
-    ada = Watched(context.new_page(), site)
-    ada.sign_in("ada")
-    found = []
-    for path in pages_of(seeded):
-        ada.open(path)
-        ada.page.add_style_tag(content=SPACING)
-        found += [f"{path}: scrolls sideways"] if ada.overflows else []
-        found += [f"{path}: cut off: {node}" for node in ada.page.evaluate(CLIPPED)]
-    context.close()
-    assert not found, "\n".join(found)
 
 
 def test_in_forced_colours_a_status_is_still_word_and_icon_and_the_focus_is_seen(

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -23,7 +22,7 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import Seeded, address_of, make_app
-from tests.web.test_browser import SCREENS, chromium, look
+from tests.web.test_browser import chromium, look
 
 __all__ = ("chromium",)
 
@@ -93,40 +92,6 @@ def ben(context: BrowserContext, portal: tuple[str, Flask]) -> Iterator[Watched]
     watched = Watched(context.new_page(), portal[0])
     yield watched
     assert [fault for fault in watched.faults if "console: htmx:" not in fault] == []
-
-
-@pytest.mark.parametrize(
-    "screen", SCREENS, ids=lambda screen: f"{screen['viewport']['width']} {screen['color_scheme']}"
-)
-def test_axe_finds_nothing_on_these_pages(
-    chromium: Chromium,
-    portal: tuple[str, Flask],
-    cookies: dict[str, StorageState],
-    seeded: Seeded,
-    screen: dict[str, Any],
-) -> None:
-    found = []
-    for name, paths in (
-        ("ben", ["/", "/me", f"/keys/{seeded.grace}/grace", f"/keys/{seeded.active}?range=24h"]),
-        ("ada", [f"/keys/{seeded.active}/suspend", f"/keys/{seeded.active}/resume", f"/keys/{seeded.grace}"]),
-    ):
-        context = chromium.new_context(storage_state=cookies[name], **screen)
-        watched = Watched(context.new_page(), portal[0])
-        for path in paths:
-            watched.open(path)
-            found += look(watched, path)
-        watched.open(f"/keys/{seeded.active}?range=30d")
-        for summary in watched.page.locator("figure summary").all():
-            summary.click()
-        found += look(watched, "30 days with the table open")
-        heights = watched.page.evaluate(
-            "[...document.querySelectorAll('.area text')].map(t => parseFloat(getComputedStyle(t).fontSize))"
-        )
-        assert heights
-        assert min(heights) >= 12
-        found += watched.faults
-        context.close()
-    assert found == []
 
 
 def test_problems_of_these_forms_are_told_to_everybody(
