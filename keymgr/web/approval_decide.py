@@ -169,7 +169,9 @@ def decided(outcome: Signed | Approved | RequestRefused) -> ResponseReturnValue:
             result = Result("Your approval counts", f"{more} still needed before {who} can claim the key.")
         case Approved():
             until = clock(outcome.claim_until)
-            result = Result("You approved this", f"{who} can claim the key until {until}. Nothing exists before that.")
+            heading = "You granted this alone" if asked.break_glass else "You approved this"
+            review = " Somebody else reviews it." if asked.break_glass else ""
+            result = Result(heading, f"{who} can claim the key until {until}. Nothing exists before that.{review}")
         case RequestRefused():
             result = Result("You refused this", f"{who} reads your reason with the request. Nothing was issued.")
         case _:  # pragma: no cover - the type checker proves that nothing is left.

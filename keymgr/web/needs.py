@@ -12,11 +12,12 @@ from keymgr.keys.flagged import Flagged, flagged_keys
 from keymgr.keys.inbox import inbox
 from keymgr.keys.listing import Filters, KeyRow, Sort, listing
 from keymgr.keys.requests import RequestRow
+from keymgr.keys.review import unreviewed
 from keymgr.keys.status import EXPIRING, Status
 from keymgr.policy.approving import May
 from keymgr.policy.model import ViolationAction
 from keymgr.store.keys import RequestState
-from keymgr.web.colleagues import looking_up
+from keymgr.web.colleagues import is_official, looking_up
 from keymgr.web.portal import now
 from keymgr.web.visiting import in_force, rights, visitor
 from keymgr.web.wording import clock, distance, owner_words
@@ -53,6 +54,7 @@ def kinds() -> dict[str, tuple[str, str, str]]:
         "grace": ("old secret that still works", "old secrets that still work", grace),
         "claim": ("key ready to claim", "keys ready to claim", url_for("web.request_list")),
         "question": ("request with a question for you", "requests with a question for you", waiting),
+        "review": ("emergency that nobody reviewed", "emergencies that nobody reviewed", url_for("web.approval_list")),
         "approval": ("request that waits for you", "requests that wait for you", url_for("web.approval_list")),
     }
 
@@ -63,7 +65,7 @@ def needs_of(session: Session, requests: tuple[RequestRow, ...]) -> tuple[Need, 
     rows = listing(session, rights().owners, now=now(), sort=Sort.EXPIRES).rows
     live = [row for row in rows if row.status not in {Status.EXPIRED, Status.REVOKED}]
     keys = [*_misfits(flagged, live), *_keys(session, live, {key.id for key in flagged})]
-    found = [*keys, *_claims(requests), *_questions(session, requests), *_approvals(session)]
+    found = [*keys, *_claims(requests), *_questions(session, requests), *_approvals(session), *_reviews(session)]
     return tuple(sorted(found, key=lambda need: (need.at or _LATEST, need.name, need.kind)))
 
 
@@ -147,6 +149,16 @@ def _approvals(session: Session) -> Iterator[Need]:
             who = owner_words(row.requester)
             words = f"{who} asks for it on {row.service}, {row.environment}. Lapses {_moment(row.expires_at)}."
             yield Need("approval", "person", row.name, page, words, row.expires_at, "Review", page)
+
+
+def _reviews(session: Session) -> Iterator[Need]:
+    """Yield to officials what somebody else granted alone in an emergency, as long as nobody has looked at it."""
+    for row in unreviewed(session, now=now()) if is_official(visitor()) else ():
+        if visitor().asker.id not in {row.requester, row.granted_by}:
+            page = url_for("web.approval_page", request_id=row.id)
+            place = f"{row.service}, {row.environment}"
+            words = f"{place}. Somebody granted it alone in an emergency; nobody else has looked at it."
+            yield Need("review", "warn", row.name, page, words, row.granted_at, "Review", page)
 
 
 def _need(kind: str, icon: str, row: KeyRow, words: str, at: datetime, button: str, action: str) -> Need:  # noqa: PLR0917 - a line of the list, field by field.
