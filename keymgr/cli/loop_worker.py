@@ -34,16 +34,13 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn carries no types.
         self._is_quick = False
         self._wake: asyncio.Event | None = None
 
-    def init_process(self) -> None:
-        """Make the loop before gunicorn sets signals up, then run."""
-        self.loop = uvloop.new_event_loop()
-        asyncio.set_event_loop(self.loop)
-        super().init_process()
-
     def init_signals(self) -> None:
-        """Hear gunicorn's signals in the loop."""
-        for number in self.SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+        """Hear gunicorn's signals as any worker does while the application is made: the loop is deaf until it runs."""
+        super().init_signals()
+        signal.set_wakeup_fd(-1)
+
+    def _hear(self) -> None:
+        """Hear gunicorn's signals in the running loop."""
         self.loop.add_signal_handler(signal.SIGTERM, self.stop)
         self.loop.add_signal_handler(signal.SIGQUIT, self._stop_quickly)
         self.loop.add_signal_handler(signal.SIGINT, self._stop_quickly)
@@ -58,6 +55,8 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn carries no types.
 
     def run(self) -> None:
         """Serve until told to stop."""
+        self.loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self.loop)
         self._wake = asyncio.Event()
         service = Service(self, self.wsgi, self.loop)
         # What was made until now stays for good: the collector need not look at it again and again.
@@ -71,6 +70,7 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn carries no types.
             self.loop.close()
 
     async def _serve(self, service: Service) -> None:
+        self._hear()
         servers = [
             await self.loop.create_server(service.connect, sock=each.sock, ssl=self._tls()) for each in self.sockets
         ]

@@ -20,8 +20,13 @@ import pytest
 from tests.api.serving import Server, listening, running
 
 APPLICATION = """
-import json, os, time
+import json, os, pathlib, signal, time
 from keymgr.cli import loop_connection, loop_reader, loop_wsgi
+
+told_to_go = pathlib.Path(os.environ.get("LEAVES", __file__))
+if not told_to_go.exists():
+    told_to_go.touch()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 SHORT = float(os.environ.get("PATIENCE", "30"))
 loop_reader.REQUEST_SECONDS = loop_connection.REQUEST_SECONDS = SHORT
@@ -488,6 +493,14 @@ def test_nobody_is_dropped_by(how: str, tmp_path: Path) -> None:
         assert faults == []
         if how == "renewal":
             assert "Autorestarting" in server.log.read_text()
+
+
+def test_who_is_told_to_stop_while_the_application_is_made_stops_as_well(tmp_path: Path) -> None:
+    for server in started(tmp_path, LEAVES=str(tmp_path / "told to go")):
+        until = time.monotonic() + 20
+        while server.log.read_text().count("Worker exiting") != 1 or b"200 OK" not in server.raw(LAST % b"/quick"):
+            assert time.monotonic() < until, server.log.read_text()
+            time.sleep(0.05)
 
 
 def test_a_quick_stop_waits_for_nobody(tmp_path: Path) -> None:
