@@ -32,7 +32,7 @@ def set_up(page: Page, server: Server, base: str) -> None:
 
 def test_an_empty_install_has_a_verified_key_within_a_few_clicks(page: Page, tmp_path: Path) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
-    with serving(tmp_path) as server:
+    with serving(tmp_path, KEYMGR_WORKERS="1") as server:
         base = f"http://localhost:{server.port}"
         set_up(page, server, base)
         page.goto(f"{base}/keys/new?name=mine&service=hello&environment=dev&scope=hello:read")
