@@ -55,6 +55,9 @@ class Panel:
     rest: Rest | None = None
 
 
+_BUTTONS = {Allowed: "Create key", NeedsApproval: "Send for approval", Denied: "Ask all the same"}
+
+
 def panel_of(explanation: Explanation, *, policy: Policy, asker: Asker, wish: Wish, forge: Forge) -> Panel:
     """Write out an explanation; the answer is the policy's, the words are this page's."""
     whole = explanation.whole
@@ -67,7 +70,7 @@ def panel_of(explanation: Explanation, *, policy: Policy, asker: Asker, wish: Wi
         points=_points(whole, lines, forge),
         lines=lines,
         limits=_limits(whole, forge),
-        button="Send for approval" if isinstance(whole, NeedsApproval) else "Create key",
+        button=_BUTTONS[type(whole)],
         hint=_hint(whole, refused, len(lines)),
         reason_wanted=_wants_reason(whole),
         ticket_wanted=_wants(whole, "issuance.ticket") or _ticket_pattern(whole) is not None,

@@ -82,8 +82,12 @@ def test_what_no_rule_gives_shows_the_nearest_rule_and_a_rule_to_propose(ben: Br
 
 
 def test_the_button_says_what_it_will_do(ben: Browser) -> None:
-    for environment, label in (("dev", "Create key"), ("prod", "Send for approval")):
-        path = f"/keys/new?service=payments&environment={environment}&scope=charges:read"
+    for environment, scope, label in (
+        ("dev", "charges:read", "Create key"),
+        ("prod", "charges:read", "Send for approval"),
+        ("prod", "refunds:write", "Ask all the same"),
+    ):
+        path = f"/keys/new?service=payments&environment={environment}&scope={scope}"
         button = soup(ben.get(path, htmx=True).text).select_one("#send")
         assert button
         assert button.text.strip() == label
