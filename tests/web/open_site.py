@@ -7,12 +7,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 
 from tests.web.browsing import Watched, serving
 from tests.web.house import Browser, make_app
+
+EXECUTABLE = "/usr/bin/chromium"
+ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def hold_first(page: Page, pattern: str) -> list[Route]:
+    """Keep the first such request waiting; whoever asked for it lets it go on."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: route.continue_() if held else held.append(route))
+    return held
 
 
 @dataclass
@@ -62,7 +81,7 @@ def opened(chromium: Chromium, database_url: str, folder: Path) -> Iterator[Site
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    app = make_app(database_url, folder, KEYMGR_PUBLIC_URL=base)
+    app = make_app(database_url, folder, KEYMGR_PUBLIC_URL=base, KEYMGR_ALLOWED_HOSTS="127.0.0.1,localhost,portal.test")
     with serving(app, port):
         yield Site(app, base, chromium)
     app.extensions["keymgr.api"].close()

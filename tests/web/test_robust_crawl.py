@@ -15,8 +15,7 @@ from tests.web.browsing import Watched
 from tests.web.conftest import Template
 from tests.web.hostile import poison
 from tests.web.house import Seeded
-from tests.web.open_site import Site, opened
-from tests.web.test_browser import chromium
+from tests.web.open_site import Site, chromium, opened
 
 __all__ = ("chromium",)
 LINKS = "[...document.querySelectorAll('a[href]')].map((link) => link.href.split('#')[0])"
