@@ -1,4 +1,4 @@
-"""A secret that was shown is in nothing that stays in the browser, on the way or on the server; copying tells the truth."""
+"""A secret that was shown is in nothing that stays, in the browser or on the server; copying tells the truth."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, Request, expect
 from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import Page, Request, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
