@@ -434,3 +434,14 @@ def test_in_forced_colours_a_status_is_still_word_and_icon_and_the_focus_is_seen
             ring = "(({outlineStyle: style, outlineWidth: width}) => style !== 'none' && parseFloat(width) >= 2)"
             assert ben.page.evaluate(f"{ring}(getComputedStyle(document.activeElement))"), (path, ben.focused)
     context.close()
+
+
+def test_two_clicks_without_a_script_make_one_key(chromium: Chromium, cookies: StorageState, site: str) -> None:
+    context = chromium.new_context(java_script_enabled=False, storage_state=cookies)
+    plain = Watched(context.new_page(), site)
+    plain.open(GRANTED.replace("name=", "name=twice+"))
+    plain.page.locator("#send").dblclick()
+    expect(plain.page.locator("h1")).to_contain_text(re.compile("is ready|already"))
+    plain.open("/keys?q=twice")
+    expect(plain.page.locator("#rows .name")).to_have_count(1)
+    context.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
@@ -166,3 +166,18 @@ def test_without_a_script_several_keys_are_looked_at_and_revoked(chromium: Chrom
     ben.open("/keys?q=copy+01&status=Revoked")
     expect(ben.page.locator("#found")).to_contain_text("2 of your keys match")
     context.close()
+
+
+def test_a_slow_earlier_search_never_overwrites_a_later_one(ben: Watched) -> None:
+    page = ben.page
+    ben.open("/keys")
+    held: list[Route] = []
+    page.route("**/keys?*", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/keys?*"):
+        page.fill("#q", "copy")
+    with page.expect_event("requestfailed"):
+        page.fill("#q", "copy 119")
+    expect(page.locator("#found")).to_have_text(re.compile(r"^\s*1 of"))
+    held[0].continue_()
+    expect(page.locator("#rows .name")).to_have_text("copy 119")
+    assert page.input_value("#q") == "copy 119"
