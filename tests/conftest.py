@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from hypothesis import settings
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -13,12 +14,39 @@ from keymgr.store.engine import connect, connect_once
 from keymgr.store.migrate import upgrade
 from tests.databases import address, fresh_file, make_database, server, sweep
 
-expect.set_options(timeout=20_000)  # Four test processes share two cores; what is there is found at once anyway.
+# Four test processes share two cores: how long something takes says nothing.
+expect.set_options(timeout=20_000)
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture
 def now() -> datetime:
     return datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one driver of browsers of this process: a second one at the same time is refused."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The one browser of this process; each test has contexts of its own."""
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

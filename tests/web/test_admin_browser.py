@@ -19,9 +19,8 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import PASSWORDS, make_app
-from tests.web.test_browser import GRANTED, chromium, look
+from tests.web.test_browser import GRANTED, look
 
-__all__ = ("chromium",)
 MINUTE_MS = 60_000
 LISTEN = """window.told = []; new MutationObserver(() => told.push(document.querySelector('#live').textContent))
     .observe(document.querySelector('#live'), {childList: true, characterData: true, subtree: true})"""

@@ -14,9 +14,7 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import Seeded, make_app
-from tests.web.test_browser import chromium
 
-__all__ = ("chromium",)
 ASK = "/keys/new?service=payments&environment=prod&scope=charges:read&lifetime=604800&name="
 
 
@@ -135,6 +133,6 @@ def test_editing_follows_the_form_as_asking_does(people: People, seeded: Seeded)
     ben.open(f"/requests/{seeded.two_step}/edit")
     expect(ben.page.locator("#send")).to_have_text("Send for approval")
     ben.page.locator("#environment-dev").check()
-    expect(ben.page.locator("#send")).to_have_text("Create key")
+    expect(ben.page.locator("#send")).to_have_text("Ask all the same")
     assert ben.focused == "environment-dev"
     assert ben.page.url.endswith("/edit")

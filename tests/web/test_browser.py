@@ -10,34 +10,16 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Dialog, Page, Route, StorageState, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Dialog, Page, Route, StorageState, expect
 
 from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import Seeded, make_app
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GRANTED = "/keys/new?name=checkout+worker&service=payments&environment=dev&scope=charges:read"
 MIXED = "/keys/new?service=payments&environment=prod&scope=charges:read&scope=refunds:write&scope=payouts:admin"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

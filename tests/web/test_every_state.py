@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 from werkzeug.routing import Map
@@ -34,7 +34,6 @@ from tests.web.test_key_list import multiply
 from tests.web.test_key_page_browser import use
 from tests.web.test_policy import LONGER, add, failed_attempt, out_of_policy
 
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PASSWORD = "four words in a row"
 SEND = """([path, fields]) => {
   const form = document.createElement('form');
@@ -217,14 +216,6 @@ def sign_in(portal: Portal, who: str) -> str:
     cookie = browser.client.get_cookie("keymgr")
     assert cookie
     return str(cookie.value)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

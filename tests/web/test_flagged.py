@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from flask import Flask
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser as Chromium
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,6 @@ from keymgr.store.policies import PolicyHead
 from tests.web.browsing import Watched, serving
 from tests.web.house import Browser, Seeded, address_of, make_app
 
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 TOO_LONG = {"reason": "LIMIT_TTL", "sentence": "30 days are more than 7.", "source": "rules/a.yaml:1:1"}
 UNSAID = {"reason": "FACT_UNKNOWN", "sentence": "It is not known whether it was asked for with MFA.", "source": None}
@@ -85,7 +84,7 @@ def test_one_that_also_ends_soon_is_one_thing_to_do(ben: Browser, app: Flask, se
     assert "It expires" in line.text
 
 
-def test_axe_finds_nothing_on_them(portal_url: str, tmp_path: Path, seeded: Seeded) -> None:
+def test_axe_finds_nothing_on_them(portal_url: str, tmp_path: Path, seeded: Seeded, chromium: Chromium) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -93,14 +92,14 @@ def test_axe_finds_nothing_on_them(portal_url: str, tmp_path: Path, seeded: Seed
     app = make_app(portal_url, tmp_path, KEYMGR_PUBLIC_URL=base)
     flag(portal_url, seeded.active, late(ViolationAction.SUSPEND, TOO_LONG))
     found = []
-    with serving(app, port), sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        ben = Watched(chromium.new_page(viewport={"width": 360, "height": 800}), base)
+    with serving(app, port):
+        page = chromium.new_page(viewport={"width": 360, "height": 800})
+        ben = Watched(page, base)
         ben.sign_in()
         for path in ("/", f"/keys/{seeded.active}"):
             ben.open(path)
             found += [violation["id"] for violation in Axe().run(ben.page, options=RULES).response["violations"]]
             found += ["scrolls sideways"] if ben.overflows else []
-        chromium.close()
+        page.close()
     app.extensions["keymgr.api"].close()
     assert found + ben.faults == []

@@ -22,9 +22,7 @@ from tests.databases import fresh_file
 from tests.web.browsing import Watched, serving
 from tests.web.conftest import Template
 from tests.web.house import Seeded, address_of, make_app
-from tests.web.test_browser import chromium, look
-
-__all__ = ("chromium",)
+from tests.web.test_browser import look
 
 
 @pytest.fixture(scope="module")

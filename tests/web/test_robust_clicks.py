@@ -14,9 +14,8 @@ from tests.security.test_browser_door import ADMINS_RULES, FORMS
 from tests.web.browsing import Watched
 from tests.web.conftest import Template
 from tests.web.house import Seeded
-from tests.web.open_site import Site, chromium, opened
+from tests.web.open_site import Site, opened
 
-__all__ = ("chromium",)
 GRANTED = "/keys/new?name=plain+http&service=payments&environment=dev&scope=charges:read"
 TWO_STEPS = {
     "name": "in an emergency",

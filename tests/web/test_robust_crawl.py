@@ -15,9 +15,8 @@ from tests.web.browsing import Watched
 from tests.web.conftest import Template
 from tests.web.hostile import poison
 from tests.web.house import Seeded
-from tests.web.open_site import Site, chromium, opened
+from tests.web.open_site import Site, opened
 
-__all__ = ("chromium",)
 LINKS = "[...document.querySelectorAll('a[href]')].map((link) => link.href.split('#')[0])"
 WRONG = """[
   ...document.querySelectorAll('x-evil, img[onerror], style, iframe, base, script:not([src^="/assets/"])'),

@@ -16,9 +16,8 @@ from keymgr.store.audit import AuditEvent
 from tests.databases import fresh_file
 from tests.web.conftest import Template
 from tests.web.house import PASSWORDS, Seeded
-from tests.web.open_site import ARGUMENTS, EXECUTABLE, Site, chromium, opened
+from tests.web.open_site import ARGUMENTS, EXECUTABLE, Site, opened
 
-__all__ = ("chromium",)
 GRANTED = "/keys/new?name=plain+http&service=payments&environment=dev&scope=charges:read"
 VALUES = (
     "[...document.querySelectorAll('input, textarea')].map((node) => node.value).join(' ') + document.body.innerText"
