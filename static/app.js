@@ -168,15 +168,21 @@ function dress() {
 if (window.htmx) document.documentElement.classList.add("assisted");
 dress();
 
-/* A form that is on its way is not sent again. */
+/* A form that is on its way is not sent again, unless the page is still there after a while: a download leaves it. */
+const SENT_MILLISECONDS = 3000;
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.hasAttribute("hx-post") || event.submitter?.formTarget) return;
-  if (form.dataset.sent) event.preventDefault();
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
   form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, SENT_MILLISECONDS);
 });
-window.addEventListener("pageshow", () => {
-  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+/* Only for a page that comes back from memory: on a new one a form may be on its way before this is heard. */
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
 /* htmx, by its names in version 2 and 4: busy marks, announcements, failures beside the control, no polls in hidden tabs. */
